@@ -1,0 +1,1 @@
+"""Nouns, in the order the data flows: clips, shards, extract, embed, tasks, fusion, training, report."""

@@ -1,0 +1,1 @@
+"""What is labelled: clips, manifests of them, splits, and one adapter for each corpus."""

@@ -1,0 +1,196 @@
+"""The only loop over clips: plan, reuse, compute, write, count, publish."""
+
+import csv
+import json
+import logging
+import multiprocessing
+import time
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.clips.manifest import Manifest
+from pipeline.errors import PipelineError, ShardError, SkippedError
+from pipeline.progress import Progress, show_progress
+from pipeline.shards.extractor import Extractor, Skip
+from pipeline.shards.features import list_shards
+from pipeline.shards.plan import ShardJob, find_earlier, plan_clips, plan_features
+from pipeline.shards.previous import Previous, is_dvc_output, open_partial, publish
+from pipeline.shards.worker import Tally, run_job, run_job_in_worker, start_worker
+
+log = logging.getLogger(__name__)
+LOG_SUFFIX = ".log.jsonl"
+
+
+@dataclass(frozen=True)
+class ShardSettings:
+    """The section `shards` of params.yaml.
+
+    Args:
+        num_shards: files that a feature of a corpus is spread over; changing it rewrites files, and computes nothing.
+        max_skipped: a stage fails when a larger share of its clips is skipped.
+    """
+
+    num_shards: int
+    max_skipped: float
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.num_shards <= 99999:
+            raise ValueError(f"num_shards must be 1 to 99999, not {self.num_shards}")
+        if not 0 <= self.max_skipped <= 1:
+            raise ValueError(f"max_skipped must be a share from 0 to 1, not {self.max_skipped}")
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What changes a run's speed or reach, and no row.
+
+    Args:
+        workers: processes; 1 works in this process.
+        limit: only the first clips, for development.
+        recompute: compute rows again whose recorded version cannot be read.
+        plan: count only, write nothing.
+    """
+
+    workers: int = 1
+    limit: int | None = None
+    recompute: bool = False
+    plan: bool = False
+
+
+def run_sharded(
+    source: Manifest | Path, extractor: Extractor[Any], out: Path, settings: ShardSettings, options: RunOptions
+) -> dict[str, Any]:
+    """Bring the rows of a corpus into shards below `out`, computing only those that no earlier version holds.
+
+    Args:
+        source: the corpus' clips, or the folder of upstream shards that an encoder reads.
+        extractor: what computes a row.
+        out: the output folder; it is replaced as a whole once everything is there.
+        settings: the section `shards` of params.yaml.
+        options: what changes the speed only.
+
+    Returns:
+        The summary: computed, reused, skipped by reason, shards_written, seconds.
+
+    Raises:
+        SkippedError: more clips were skipped than `max_skipped` allows; what was computed is kept for the next run.
+        MediaError: a row has to be computed and its media is not here.
+        CacheError: earlier rows are recorded and cannot be read.
+        ShardError: the upstream shards cannot be read.
+    """
+    began = time.monotonic()
+    if options.limit is not None and not options.plan and is_dvc_output(out):
+        raise PipelineError(f"--limit is for development and {out} is an output of dvc.yaml; give another folder")
+    jobs = _plan(source, extractor, settings, options)
+    with Previous(out, options.recompute) as previous:
+        find_earlier(jobs, previous)
+        if options.plan:
+            return _estimate(jobs, out, options)
+        with open_partial(out) as partial, Previous(out, options.recompute) as current:
+            find_earlier(jobs, current)  # a run that held the lock may have finished some of them
+            tally = _run(jobs, extractor, partial, options)
+            tally.seconds = time.monotonic() - began
+            _finish(jobs, tally, partial, settings)
+            publish(partial, out)
+    _log_run(out, tally, options)
+    return tally.summary()
+
+
+def _plan(source: Manifest | Path, extractor: Extractor[Any], settings: ShardSettings, options: RunOptions) -> list[ShardJob]:
+    """Return the shards to write."""
+    if isinstance(source, Path):
+        return plan_features(source, extractor, options.limit)
+    if not source:
+        raise PipelineError("the manifest holds no clips; index_clips found none to list")
+    return plan_clips(source, extractor, settings.num_shards, options.limit)
+
+
+def _run(jobs: Sequence[ShardJob], extractor: Extractor[Any], partial: Path, options: RunOptions) -> Tally:
+    """Run all jobs, here or in worker processes, under one progress bar."""
+    num_rows = sum(len(job.items) for job in jobs)
+    busy = sum(bool(job.to_compute) for job in jobs)
+    with show_progress(extractor.name, num_rows) as bar:
+        if options.workers <= 1 or busy <= 1:
+            tallies = [run_job(job, extractor, partial, bar.advance) for job in jobs]
+        else:
+            tallies = _run_in_workers(jobs, extractor, partial, min(options.workers, busy), bar)
+    return sum(tallies, Tally())
+
+
+def _run_in_workers(jobs: Sequence[ShardJob], extractor: Extractor[Any], partial: Path, workers: int, bar: Progress) -> list[Tally]:
+    """Spread jobs over processes, the longest first; an error stops what has not begun and is raised."""
+    context = multiprocessing.get_context("spawn")
+    counter = context.Value("q", 0)
+    ordered = sorted(jobs, key=lambda job: -len(job.to_compute))
+    with ProcessPoolExecutor(workers, context, start_worker, (extractor, counter)) as pool:
+        pending: set[Future[Tally]] = {pool.submit(run_job_in_worker, job, partial) for job in ordered}
+        done: list[Tally] = []
+        try:
+            while pending:
+                finished, pending = wait(pending, timeout=0.2, return_when=FIRST_COMPLETED)
+                bar.update(counter.value)
+                done += [future.result() for future in finished]
+        except BrokenProcessPool as error:
+            message = f"a worker process of {extractor.name} was killed (out of memory?); run the stage again: it resumes"
+            raise ShardError(message) from error
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+    return done
+
+
+def _finish(jobs: Sequence[ShardJob], tally: Tally, partial: Path, settings: ShardSettings) -> None:
+    """Write skipped.csv, remove what an earlier run left and this one did not write, and check the share of skips."""
+    names = {job.name for job in jobs}
+    for path in partial.iterdir():
+        if path.name not in names:
+            path.unlink()
+    with (partial / "skipped.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerows([("clip_id", "reason"), *sorted(tally.skips.items())])
+    num_rows = sum(len(job.items) for job in jobs)
+    if len(tally.skips) > settings.max_skipped * num_rows:
+        raise SkippedError(
+            f"{len(tally.skips)} of {num_rows} clips were skipped ({tally.summary()['skipped']}), more than `max_skipped` allows; "
+            f"{partial / 'skipped.csv'} lists them. Mend them, or raise shards.max_skipped in params.yaml; nothing computed is lost"
+        )
+
+
+def _estimate(jobs: Sequence[ShardJob], out: Path, options: RunOptions) -> dict[str, Any]:
+    """Return what a run would do, with the time and size that the last one's figures suggest."""
+    compute = sum(len(job.to_compute) for job in jobs)
+    skipped = sum(isinstance(item.source, Skip) for job in jobs for item in job.items)
+    rates = _read_log(out)
+    return {
+        "plan": True,
+        "to_compute": compute,
+        "reused": sum(len(job.items) for job in jobs) - compute - skipped,
+        "skipped_upstream": skipped,
+        "estimated_seconds": round(compute * rates["seconds"] * rates["workers"] / options.workers, 1) if rates else None,
+        "estimated_bytes": round(compute * rates["bytes"]) if rates else None,
+    }
+
+
+def _log_run(out: Path, tally: Tally, options: RunOptions) -> None:
+    """Add seconds and bytes a row to a log beside the output: they never repeat, so they stand in no output."""
+    if tally.computed:
+        size = sum(path.stat().st_size for path in list_shards(out))
+        rows = tally.computed + tally.reused
+        entry = {"rows": tally.computed, "seconds": tally.seconds / tally.computed, "bytes": size / rows, "workers": options.workers}
+        with out.with_name(out.name + LOG_SUFFIX).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(entry) + "\n")
+
+
+def _read_log(out: Path) -> dict[str, float] | None:
+    """Return the figures of the largest run so far, or None; a damaged log is no reason to fail."""
+    path = out.with_name(out.name + LOG_SUFFIX)
+    entries = []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+        try:
+            entries.append({key: float(json.loads(line)[key]) for key in ("rows", "seconds", "bytes", "workers")})
+        except (ValueError, KeyError, TypeError):
+            log.warning("%s holds a line that is no record: %r", path, line[:80])
+    return max(entries, key=lambda entry: entry["rows"], default=None)

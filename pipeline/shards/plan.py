@@ -1,0 +1,125 @@
+"""What a feature stage has to do: which rows are there already, which have to be computed, shard by shard."""
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pipeline.clips.manifest import Manifest
+from pipeline.errors import ShardError
+from pipeline.shards.extractor import Extractor, FeatureRow, Skip
+from pipeline.shards.features import list_shards
+from pipeline.shards.fingerprint import shard_number
+from pipeline.shards.previous import Previous
+from pipeline.shards.shard import read_shard
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class RowPlace:
+    """Where a row stands: a shard and its place in it."""
+
+    path: Path
+    place: int
+
+
+@dataclass(frozen=True)
+class Item:
+    """A row to be written.
+
+    Args:
+        clip_id: the clip.
+        fingerprint: of everything that can change the row.
+        source: the Clip, the place of the upstream row, or the Skip that the upstream stage gave.
+    """
+
+    clip_id: str
+    fingerprint: str
+    source: Any
+
+
+@dataclass
+class ShardJob:
+    """One shard to be written, the unit of work.
+
+    Args:
+        name: the shard's file name.
+        items: its rows, sorted by clip.
+        earlier: fingerprint to the place of an earlier row that equals it.
+    """
+
+    name: str
+    items: list[Item]
+    earlier: dict[str, RowPlace] = field(default_factory=dict)
+
+    @property
+    def to_compute(self) -> list[Item]:
+        """The rows that no earlier version holds and no upstream stage skipped."""
+        return [item for item in self.items if item.fingerprint not in self.earlier and not isinstance(item.source, Skip)]
+
+
+def shard_name(number: int) -> str:
+    """Return the file name of a shard."""
+    return f"shard-{number:05d}.h5"
+
+
+def plan_clips(manifest: Manifest, extractor: Extractor[Any], num_shards: int, limit: int | None = None) -> list[ShardJob]:
+    """Return the shards of a corpus' clips, each clip beside the others of its recording."""
+    jobs: dict[int, ShardJob] = {}
+    for clip in manifest[:limit]:
+        number = shard_number(clip.recording, num_shards)
+        jobs.setdefault(number, ShardJob(shard_name(number), [])).items.append(Item(clip.id, extractor.fingerprint(clip), clip))
+    return [jobs[number] for number in sorted(jobs)]
+
+
+def plan_features(folder: Path, extractor: Extractor[Any], limit: int | None = None) -> list[ShardJob]:
+    """Return one shard for each shard of the upstream folder, with the same clips.
+
+    Raises:
+        ShardError: the folder holds no shards, or one that cannot be read.
+    """
+    jobs = []
+    left = limit if limit is not None else -1
+    for path in list_shards(folder):
+        shard = read_shard(path)
+        rows = list(zip(shard.ids, shard.fingerprints, shard.skip_reasons, strict=True))[: left if left >= 0 else None]
+        left -= len(rows) if left >= 0 else 0
+        items = [
+            Item(clip_id, extractor.fingerprint(FeatureRow(clip_id, upstream, {})), Skip(reason) if reason else RowPlace(path, place))
+            for place, (clip_id, upstream, reason) in enumerate(rows)
+        ]
+        jobs += [ShardJob(path.name, items)] if items else []
+    if not jobs:
+        raise ShardError(f"{folder} holds no shards; run the stage that makes it, or `dvc pull` to get it")
+    return jobs
+
+
+def find_earlier(jobs: Sequence[ShardJob], previous: Previous) -> None:
+    """Give each job the places of the rows that an earlier version holds, looking no further than needed.
+
+    Raises:
+        CacheError: a version is needed, recorded and cannot be read.
+    """
+    wanted = {item.fingerprint for job in jobs for item in job.items if not isinstance(item.source, Skip)}
+    found: dict[str, RowPlace] = {}
+    for folder in previous.folders() if wanted else ():
+        for path in list_shards(folder):
+            for fingerprint, place in _read_places(path):
+                if fingerprint in wanted:
+                    found.setdefault(fingerprint, place)
+        if len(found) == len(wanted):
+            break
+    for job in jobs:
+        job.earlier = {item.fingerprint: found[item.fingerprint] for item in job.items if item.fingerprint in found}
+
+
+def _read_places(path: Path) -> Iterable[tuple[str, RowPlace]]:
+    """Return the fingerprints in an earlier shard and their places; none of them where it is torn, which is told."""
+    try:
+        shard = read_shard(path)
+    except ShardError as error:
+        log.warning("an earlier shard is left out and its rows are computed again: %s", error)
+        return []
+    return [(fingerprint, RowPlace(path, place)) for place, fingerprint in enumerate(shard.fingerprints)]

@@ -1,0 +1,195 @@
+"""Earlier versions of an output folder, so that a stage redoes only what is new. The only door to DVC.
+
+DVC deletes a stage's outputs before it runs the command. Earlier rows are found, cheapest first, in
+1. the folder itself (a stage run by hand),
+2. `<out>.partial`, what a killed run left,
+3. the versions that dvc.lock of the working tree and of HEAD record, from DVC's cache or, where the cache lacks them, the team's remote.
+A version that is recorded but cannot be read is an error, not a reason to compute a day's work again in silence; one that was never
+recorded is an ordinary first run.
+"""
+
+import fcntl
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import CacheError
+
+log = logging.getLogger(__name__)
+
+
+def partial_of(out: Path) -> Path:
+    """Return the folder that a running stage writes, beside `out`."""
+    return out.with_name(f"{out.name}.partial")
+
+
+@contextmanager
+def open_partial(out: Path) -> Iterator[Path]:
+    """Hold `<out>.partial` under a lock; a second run waits, and then finds what the first one finished.
+
+    The lock is on the folder itself, so it ends with the process that holds it, however that ends.
+    """
+    partial = partial_of(out)
+    while True:
+        partial.mkdir(parents=True, exist_ok=True)
+        handle = os.open(partial, os.O_RDONLY)
+        try:
+            _lock(handle, partial)
+            if partial.exists() and os.path.samestat(os.fstat(handle), partial.stat()):
+                yield partial
+                return
+        finally:
+            os.close(handle)
+
+
+def _lock(handle: int, partial: Path) -> None:
+    """Take the lock of an open folder, saying so when another run holds it."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        log.warning("%s is being written by another run; waiting for it to finish", partial)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+
+
+def publish(partial: Path, out: Path) -> None:
+    """Rename the finished `partial` to `out`, in the place of what is there."""
+    if out.is_symlink() or out.is_file():
+        out.unlink()
+    elif out.exists():
+        old = out.with_name(f"{out.name}.old.partial")
+        shutil.rmtree(old, ignore_errors=True)
+        out.rename(old)
+        partial.rename(out)
+        shutil.rmtree(old)
+        return
+    partial.rename(out)
+
+
+class Previous:
+    """The earlier versions of `out`, as readable folders, cheapest first.
+
+    Args:
+        out: the output folder.
+        recompute: leave out what only DVC's cache or the remote holds.
+
+    Use as a context manager: what was fetched from a remote is kept until the end.
+    """
+
+    def __init__(self, out: Path, recompute: bool = False) -> None:
+        self.out = out.absolute()
+        self.recompute = recompute
+        self._folders: list[Path] = []
+        self._source = self._search()
+        self._fetched: list[tempfile.TemporaryDirectory[str]] = []
+
+    def __enter__(self) -> "Previous":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for folder in self._fetched:
+            folder.cleanup()
+
+    def folders(self) -> Iterator[Path]:
+        """Yield the versions' folders; a later, dearer one is looked for only when the iteration comes to it.
+
+        Raises:
+            CacheError: a version is recorded but neither DVC's cache nor a remote can give it.
+        """
+        yield from self._folders
+        for folder in self._source:
+            self._folders.append(folder)
+            yield folder
+
+    def _search(self) -> Iterator[Path]:
+        """Find the versions, one after the other."""
+        yield from (folder for folder in (self.out, partial_of(self.out)) if folder.is_dir())
+        root = find_repository(self.out)
+        if root is None or self.recompute:
+            return
+        seen: set[str] = set()
+        for revision in (None, "HEAD"):
+            files = _open_revision(root, revision)
+            recorded = _recorded(files, self.out.relative_to(root).as_posix()) if files is not None else None
+            if recorded and recorded not in seen:
+                seen.add(recorded)
+                yield self._fetch(files, root)
+
+    def _fetch(self, files: Any, root: Path) -> Path:
+        """Return a folder of links to the version's files in DVC's cache, downloading those that only the remote has."""
+        target = tempfile.TemporaryDirectory(prefix=f"{self.out.name}-earlier-")
+        self._fetched.append(target)
+        base = self.out.relative_to(root).as_posix()
+        try:
+            for name in files.find(base):
+                path = Path(target.name) / Path(name).relative_to(base)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                _link_or_download(files, name, path)
+        except Exception as error:  # DVC's remotes raise exceptions of many libraries, with no common base
+            raise CacheError(
+                f"an earlier version of {base} is recorded in dvc.lock but cannot be read ({type(error).__name__}: {error}). "
+                f"Make the remote reachable (`dvc pull`), or give --recompute (PIPELINE_RECOMPUTE=1) to compute it again"
+            ) from error
+        return Path(target.name)
+
+
+def find_repository(path: Path) -> Path | None:
+    """Return the root of the DVC repository that holds `path`, or None, told in one line where DVC or the repository is missing."""
+    root = next((parent for parent in path.absolute().parents if (parent / ".dvc").is_dir()), None)
+    try:
+        import dvc.api  # noqa: F401
+    except ImportError:
+        log.warning("DVC is not installed: earlier versions of %s in its cache are not looked for", path)
+        return None
+    return root
+
+
+def is_dvc_output(path: Path) -> bool:
+    """Whether `path` is an output that dvc.yaml names."""
+    root = find_repository(path)
+    files = _open_revision(root, None) if root is not None else None
+    if root is None or files is None:
+        return False
+    try:
+        info = files.info(path.absolute().relative_to(root).as_posix())
+    except FileNotFoundError:
+        return False
+    return bool((info.get("dvc_info") or {}).get("isout"))
+
+
+def _open_revision(root: Path, revision: str | None) -> Any:
+    """Return the file system of the working tree or of a git revision, or None where there is no such revision or no git."""
+    from dvc.api import DVCFileSystem
+    from dvc.exceptions import DvcException
+    from scmrepo.exceptions import SCMError
+
+    try:
+        return DVCFileSystem(str(root), rev=revision) if revision else DVCFileSystem(str(root))
+    except (DvcException, SCMError) as error:
+        log.debug("no earlier versions in %s: %s", revision or "the working tree", error)
+        return None
+
+
+def _recorded(files: Any, name: str) -> str | None:
+    """Return the hash under which a revision records an output, or None if it does not."""
+    try:
+        info = files.info(name)
+    except FileNotFoundError:
+        return None
+    recorded = (info.get("dvc_info") or {}).get("md5") or info.get("md5")
+    return str(recorded) if recorded else None
+
+
+def _link_or_download(files: Any, name: str, path: Path) -> None:
+    """Make `path` a link to the file in DVC's cache, or a copy of the remote's."""
+    with files.open(name, "rb") as source:
+        local = getattr(source, "name", None)
+        if isinstance(local, str) and os.path.isabs(local) and os.path.exists(local):
+            path.symlink_to(local)
+            return
+        with path.open("wb") as copy:
+            shutil.copyfileobj(source, copy, 1 << 20)

@@ -1,0 +1,167 @@
+"""What one worker does with one shard: reuse, compute, write."""
+
+import logging
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from multiprocessing import connection, parent_process
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import ShardError
+from pipeline.shards.extractor import Extractor, FeatureRow, Skip
+from pipeline.shards.fingerprint import canonical_json
+from pipeline.shards.plan import Item, RowPlace, ShardJob
+from pipeline.shards.shard import Header, ShardRow, read_shard, write_shard
+
+log = logging.getLogger(__name__)
+FLUSH_SECONDS = 20.0
+
+
+@dataclass
+class Tally:
+    """Counts of a stage; tallies of shards add up.
+
+    Args:
+        computed: rows computed now.
+        reused: rows taken from an earlier version.
+        skips: clip to reason, earlier skips included.
+        written: shards whose content is new; the others were copied.
+        seconds: spent in the stage's own work.
+    """
+
+    computed: int = 0
+    reused: int = 0
+    skips: dict[str, str] = field(default_factory=dict)
+    written: int = 0
+    seconds: float = 0.0
+
+    def __add__(self, other: "Tally") -> "Tally":
+        return Tally(
+            self.computed + other.computed,
+            self.reused + other.reused,
+            self.skips | other.skips,
+            self.written + other.written,
+            self.seconds + other.seconds,
+        )
+
+    def summary(self) -> dict[str, Any]:
+        """Return the counts as a stage prints them."""
+        skipped = dict(sorted(Counter(self.skips.values()).items()))
+        counts = {"computed": self.computed, "reused": self.reused, "skipped": skipped, "shards_written": self.written}
+        return {**counts, "seconds": round(self.seconds, 2)}
+
+
+def run_job(job: ShardJob, extractor: Extractor[Any], partial: Path, advance: Callable[[], None]) -> Tally:
+    """Write one shard into `partial`: earlier rows copied, the others computed.
+
+    Rows computed so far are flushed now and then, so that a killed stage loses little; rows that depend on their batch are kept per whole
+    shard only, so that a resumed stage gives the same bytes as an undisturbed one.
+    """
+    header = header_of(extractor)
+    rows = _read_earlier(job)
+    tally = Tally(reused=len(rows))
+    for _ in rows:
+        advance()
+    todo = [item for item in job.items if item.clip_id not in rows and not isinstance(item.source, Skip)]
+    rows |= {i.clip_id: ShardRow(i.clip_id, i.fingerprint, i.source) for i in job.items if isinstance(i.source, Skip)}
+    flushed = time.monotonic()
+    for item, content in zip(todo, extractor.extract_stream(_load(todo)), strict=True):
+        rows[item.clip_id] = ShardRow(item.clip_id, item.fingerprint, content)
+        tally.computed += 1
+        advance()
+        if extractor.independent and time.monotonic() - flushed > FLUSH_SECONDS:
+            write_shard(partial / job.name, _ordered(job, rows), header)
+            flushed = time.monotonic()
+    tally.written = int(not _is_unchanged(job))
+    write_shard(partial / job.name, _ordered(job, rows), header)
+    tally.skips = {row.clip_id: row.content.reason for row in rows.values() if isinstance(row.content, Skip)}
+    return tally
+
+
+def header_of(extractor: Extractor[Any]) -> Header:
+    """Return what an extractor's shards say of all their rows."""
+    return Header(extractor.name, extractor.version, canonical_json(extractor.config), extractor.encoder_digest)
+
+
+def _ordered(job: ShardJob, rows: dict[str, ShardRow]) -> list[ShardRow]:
+    """Return the rows that are there, in the job's order."""
+    return [rows[item.clip_id] for item in job.items if item.clip_id in rows]
+
+
+def _read_earlier(job: ShardJob) -> dict[str, ShardRow]:
+    """Return the earlier rows under their clips' ids of today; those of a corrupted shard are left out, which is told."""
+    places: dict[Path, list[tuple[Item, int]]] = {}
+    for item in job.items:
+        if item.fingerprint in job.earlier and not isinstance(item.source, Skip):
+            place = job.earlier[item.fingerprint]
+            places.setdefault(place.path, []).append((item, place.place))
+    rows = {}
+    for path, wanted in places.items():
+        try:
+            for (item, _), row in zip(wanted, read_shard(path).read_rows([place for _, place in wanted]), strict=True):
+                rows[item.clip_id] = ShardRow(item.clip_id, item.fingerprint, row.content)
+        except ShardError as error:
+            log.warning("rows of an earlier shard are computed again: %s", error)
+    return rows
+
+
+def _is_unchanged(job: ShardJob) -> bool:
+    """Whether an earlier shard of that name holds these very rows."""
+    paths = {place.path for place in job.earlier.values()}
+    if len(paths) != 1 or (path := paths.pop()).name != job.name:
+        return False
+    try:
+        shard = read_shard(path)
+    except ShardError:
+        return False
+    return list(zip(shard.ids, shard.fingerprints, strict=True)) == [(item.clip_id, item.fingerprint) for item in job.items]
+
+
+def _load(items: Sequence[Item]) -> Iterator[Any]:
+    """Yield what the extractor reads: the clip, or the upstream row's arrays, read when their turn comes."""
+    shards: dict[Path, Any] = {}
+    for item in items:
+        if not isinstance(item.source, RowPlace):
+            yield item.source
+            continue
+        path = item.source.path
+        shards = shards if path in shards else {path: read_shard(path)}
+        row = shards[path].read_rows([item.source.place])[0]
+        yield FeatureRow(row.clip_id, row.fingerprint, row.content)
+
+
+_extractor: Extractor[Any] | None = None
+_counter: Any = None
+
+
+def start_worker(extractor: Extractor[Any], counter: Any) -> None:
+    """Prepare a worker process: one thread for each library, the extractor built once, and an end with its parent."""
+    global _extractor, _counter
+    os.environ.update({"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"})
+    _extractor, _counter = extractor, counter
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """Wait for the parent process to end, however it does, and end too."""
+    parent = parent_process()
+    if parent is not None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
+
+
+def run_job_in_worker(job: ShardJob, partial: Path) -> Tally:
+    """Run a job in a process that `start_worker` prepared."""
+    if _extractor is None:
+        raise ShardError("run_job_in_worker was called outside a worker; call run_sharded")
+    return run_job(job, _extractor, partial, _advance)
+
+
+def _advance() -> None:
+    """Count a finished row for the parent's progress bar."""
+    with _counter.get_lock():
+        _counter.value += 1

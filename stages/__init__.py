@@ -1,0 +1,57 @@
+"""Verbs: one Typer command for each stage of dvc.yaml, of the same name.
+
+Arguments are paths and the row's name, and DVC knows them all; options change only the speed, so they stand in no `cmd` and also read
+environment variables. What changes a result stands in params.yaml.
+"""
+
+import functools
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pipeline.errors import PipelineError
+
+Row = Annotated[str, typer.Argument(help="The row of params.yaml to work on.")]
+ClipsFolder = Annotated[Path, typer.Argument(help="The corpus' clips.jsonl and splits.json, as index_clips writes them.")]
+MediaFolder = Annotated[Path, typer.Argument(help="The corpus' media: a folder, or a link to one.")]
+FeaturesFolder = Annotated[Path, typer.Argument(help="The shards that the stage reads.")]
+OutFolder = Annotated[Path, typer.Argument(help="The folder to write; it is replaced as a whole when everything is there.")]
+Params = Annotated[Path, typer.Option("--params", envvar="PIPELINE_PARAMS", help="The parameters of all stages.")]
+Workers = Annotated[int, typer.Option("--workers", min=1, envvar="PIPELINE_WORKERS", help="Processes; changes the speed, never a result.")]
+Device = Annotated[str, typer.Option("--device", envvar="PIPELINE_DEVICE", help="auto, cpu, cuda or cuda:<n>.")]
+Plan = Annotated[bool, typer.Option("--plan", help="Say what would be computed and reused, with an estimate; write nothing.")]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first clips, for development; refuses an output of dvc.yaml.")]
+Recompute = Annotated[
+    bool, typer.Option("--recompute", envvar="PIPELINE_RECOMPUTE", help="Compute rows whose recorded earlier version cannot be read.")
+]
+PARAMS = Path("params.yaml")
+RECORD = "Run by hand: `dvc commit -f {name}@<row>` records what it wrote; `dvc repro -s {name}@<row>` runs and records in one go."
+WORKERS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def run_stage(main: Callable[..., dict[str, Any]]) -> None:
+    """Run a stage's `main` as a command: its summary as one JSON line, a PipelineError as a message and exit code 1."""
+    name = Path(sys.argv[0]).stem
+
+    @functools.wraps(main)
+    def command(*args: Any, **options: Any) -> None:
+        try:
+            summary = main(*args, **options)
+        except PipelineError as error:
+            typer.echo(f"{name}: {error}", err=True)
+            raise typer.Exit(1) from error
+        named = {"row": options["row"]} if "row" in options else {}
+        typer.echo(json.dumps({"stage": name, **named, **summary}))
+        if "DVC_STAGE" not in os.environ and not summary.get("plan"):
+            typer.echo(RECORD.format(name=name), err=True)
+
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format=f"{name}: %(message)s")
+    app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    app.command()(command)
+    app()

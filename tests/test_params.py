@@ -1,0 +1,74 @@
+"""params.yaml: every wrong key is named."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from pipeline.errors import ParamsError
+from pipeline.params import build, read_params, read_row, read_section
+
+
+@dataclass(frozen=True)
+class Inner:
+    depth: int = 1
+
+
+@dataclass(frozen=True)
+class Config:
+    fps: float
+    kind: Literal["a", "b"] = "a"
+    box: tuple[float, float] | None = None
+    names: tuple[str, ...] = ()
+    weights: dict[str, float] = field(default_factory=dict)
+    inner: Inner = Inner()
+
+    def __post_init__(self) -> None:
+        if self.fps <= 0:
+            raise ValueError("fps must be above 0")
+
+
+def test_a_row_becomes_a_dataclass_without_its_wiring(tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_text("faces: {demo: {corpus: demo, media: raw, fps: 3, box: [1, 2.5], names: [x], inner: {depth: 2}}}")
+    config = read_row(tmp_path / "p.yaml", "faces", "demo", Config)
+    assert config == Config(3.0, "a", (1.0, 2.5), ("x",), {}, Inner(2))
+    assert isinstance(config.fps, float)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"fps": 1, "knid": "a"}, r"unknown key `knid` \(did you mean `kind`\?\)"),
+        ({}, "lacks `fps`"),
+        ({"fps": "3"}, r"w\.fps must be float, not str '3'"),
+        ({"fps": True}, r"w\.fps must be float, not bool"),
+        ({"fps": 1, "kind": "c"}, r"w\.kind must be one of 'a', 'b'"),
+        ({"fps": 1, "box": [1]}, r"w\.box must have 2 items"),
+        ({"fps": 1, "inner": {"depth": 1.5}}, r"w\.inner\.depth must be int"),
+        ({"fps": 1, "weights": {"x": "y"}}, r"w\.weights\.x must be float"),
+        ({"fps": 0}, "w: fps must be above 0"),
+        (None, "w must be a mapping, not nothing"),
+    ],
+)
+def test_a_wrong_key_is_named(values: dict, message: str) -> None:
+    with pytest.raises(ParamsError, match=message):
+        build(Config, values, "w")
+
+
+def test_absent_rows_sections_and_files_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "p.yaml"
+    with pytest.raises(ParamsError, match="does not exist"):
+        read_params(path)
+    path.write_text("faces: {demo: {}}\nshards: {}")
+    with pytest.raises(ParamsError, match=r"faces has no row `dmeo` \(did you mean `demo`\?\); its rows: demo"):
+        read_row(path, "faces", "dmeo", Config)
+    with pytest.raises(ParamsError, match=r"no section `shard` \(did you mean `shards`\?\)"):
+        read_section(path, "shard", Config)
+
+
+@pytest.mark.parametrize("text", ["a: [", "- a", "\x00", "a: &x [*x]"])
+def test_a_file_that_is_no_mapping_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "p.yaml").write_text(text)
+    with pytest.raises(ParamsError, match=r"p\.yaml"):
+        read_section(tmp_path / "p.yaml", "a", Config)
