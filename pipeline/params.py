@@ -6,6 +6,7 @@ ill-typed key is a `ParamsError` that names the key, where it stands and the nea
 
 import dataclasses
 import difflib
+import re
 import types
 import typing
 from collections.abc import Iterable, Mapping
@@ -17,6 +18,7 @@ import yaml
 from pipeline.errors import ParamsError
 
 T = TypeVar("T")
+_EXPONENT = re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+")  # PyYAML reads 1e-4 as text: YAML 1.1 wants 1.0e-4
 
 
 def read_params(path: Path) -> dict[str, Any]:
@@ -122,7 +124,7 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         return {str(key): _convert(args[1], item, f"{where}.{key}") for key, item in value.items()}
     if dataclasses.is_dataclass(hint):
         return build(typing.cast(type[Any], hint), value, where)
-    if hint is float and type(value) in (int, float):
+    if hint is float and (type(value) in (int, float) or isinstance(value, str) and _EXPONENT.fullmatch(value)):
         return float(value)
     if type(value) is hint:
         return value

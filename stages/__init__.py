@@ -31,12 +31,17 @@ Recompute = Annotated[
     bool, typer.Option("--recompute", envvar="PIPELINE_RECOMPUTE", help="Compute rows whose recorded earlier version cannot be read.")
 ]
 PARAMS = Path("params.yaml")
-RECORD = "Run by hand: `dvc commit -f {name}@<row>` records what it wrote; `dvc repro -s {name}@<row>` runs and records in one go."
+RECORD = "Run by hand: `dvc commit -f {stage}` records what it wrote; `dvc repro -s {stage}` runs and records in one go."
 WORKERS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def run_stage(main: Callable[..., dict[str, Any]]) -> None:
-    """Run a stage's `main` as a command: its summary as one JSON line, a PipelineError as a message and exit code 1."""
+def run_stage(main: Callable[..., dict[str, Any]], records: bool = True) -> None:
+    """Run a stage's `main` as a command: its summary as one JSON line, a PipelineError as a message and exit code 1.
+
+    Args:
+        main: reads, builds, runs, writes; returns the summary.
+        records: whether it writes an output of dvc.yaml, so that a run by hand is told how DVC learns of it.
+    """
     name = Path(sys.argv[0]).stem
 
     @functools.wraps(main)
@@ -46,10 +51,10 @@ def run_stage(main: Callable[..., dict[str, Any]]) -> None:
         except PipelineError as error:
             typer.echo(f"{name}: {error}", err=True)
             raise typer.Exit(1) from error
-        named = {"row": options["row"]} if "row" in options else {}
-        typer.echo(json.dumps({"stage": name, **named, **summary}))
-        if "DVC_STAGE" not in os.environ and not summary.get("plan"):
-            typer.echo(RECORD.format(name=name), err=True)
+        row = {"row": options[key] for key in ("row", "task") if key in options}
+        typer.echo(json.dumps({"stage": name, **row, **summary}))
+        if records and "DVC_STAGE" not in os.environ and not summary.get("plan"):
+            typer.echo(RECORD.format(stage="@".join([name, *row.values()])), err=True)
 
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format=f"{name}: %(message)s")
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)

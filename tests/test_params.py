@@ -31,9 +31,11 @@ class Config:
 
 def test_a_row_becomes_a_dataclass_without_its_wiring(tmp_path: Path) -> None:
     (tmp_path / "p.yaml").write_text("faces: {demo: {corpus: demo, media: raw, fps: 3, box: [1, 2.5], names: [x], inner: {depth: 2}}}")
+    (tmp_path / "q.yaml").write_text("faces: {demo: {fps: 1e-4}}")
     config = read_row(tmp_path / "p.yaml", "faces", "demo", Config)
     assert config == Config(3.0, "a", (1.0, 2.5), ("x",), {}, Inner(2))
     assert isinstance(config.fps, float)
+    assert read_row(tmp_path / "q.yaml", "faces", "demo", Config).fps == 1e-4
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,82 @@
+"""Digests: hashed once, kept where the media is elsewhere, never guessed."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from pipeline.clips.manifest import Manifest
+from pipeline.errors import ManifestError
+from pipeline.shards.digests import add_digests
+from tests.conftest import make_clip
+
+
+def make_media(folder: Path, *names: str) -> Path:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(f"bytes of {name}".encode())
+    return folder
+
+
+def digest(folder: Path, *clips: str, earlier: tuple[Manifest, ...] = ()) -> tuple[Manifest, dict[str, int]]:
+    return add_digests([make_clip(clip, digest=None) for clip in clips], folder / "media", folder / "cache.sqlite", earlier)
+
+
+def test_each_file_is_hashed_once(tmp_path: Path) -> None:
+    make_media(tmp_path / "media", "a.mp4", "b.mp4")
+    first, counts = digest(tmp_path, "a", "b")
+    assert counts == {"hashed": 2, "known": 0, "absent": 0}
+    second, counts = digest(tmp_path, "a", "b")
+    assert counts == {"hashed": 0, "known": 2, "absent": 0}
+    assert first["a"] == second["a"]
+    assert first["a"].digest != first["b"].digest
+
+
+def test_a_changed_file_is_hashed_again(tmp_path: Path) -> None:
+    make_media(tmp_path / "media", "a.mp4")
+    first, _ = digest(tmp_path, "a")
+    (tmp_path / "media" / "a.mp4").write_bytes(b"other bytes")
+    second, counts = digest(tmp_path, "a")
+    assert counts["hashed"] == 1
+    assert first["a"].digest != second["a"].digest
+
+
+def test_a_moved_clock_hashes_again_and_gives_the_same_digest(tmp_path: Path) -> None:
+    make_media(tmp_path / "media", "a.mp4")
+    first, _ = digest(tmp_path, "a")
+    os.utime(tmp_path / "media" / "a.mp4", (1, 1))
+    second, counts = digest(tmp_path, "a")
+    assert counts["hashed"] == 1
+    assert first["a"] == second["a"]
+
+
+def test_absent_media_keep_the_digest_that_the_team_recorded(tmp_path: Path) -> None:
+    make_media(tmp_path / "media", "a.mp4")
+    manifest, counts = digest(tmp_path, "a", "b", earlier=(Manifest([make_clip("b", digest="known")]),))
+    assert manifest["b"].digest == "known"
+    assert counts["absent"] == 1
+
+
+def test_absent_and_unknown_media_are_listed(tmp_path: Path) -> None:
+    make_media(tmp_path / "media", "a.mp4")
+    with pytest.raises(ManifestError, match=r"2 media files.*b\.mp4, c\.mp4"):
+        digest(tmp_path, "a", "b", "c")
+
+
+def test_a_dangling_link_is_told_with_its_remedy(tmp_path: Path) -> None:
+    (tmp_path / "media").symlink_to(tmp_path / "unplugged")
+    with pytest.raises(ManifestError, match="unplugged, which is not there; link it"):
+        digest(tmp_path, "a")
+
+
+def test_a_folder_of_frames_has_one_digest(tmp_path: Path) -> None:
+    make_media(tmp_path / "media", "a.mp4/image_0.jpg", "a.mp4/image_1.jpg")
+    first, _ = digest(tmp_path, "a")
+    (tmp_path / "media" / "a.mp4" / "image_1.jpg").write_bytes(b"repainted")
+    assert digest(tmp_path, "a")[0]["a"].digest != first["a"].digest
+
+
+def test_a_damaged_cache_is_begun_anew(tmp_path: Path) -> None:
+    make_media(tmp_path / "media", "a.mp4")
+    (tmp_path / "cache.sqlite").write_bytes(b"no database" * 100)
+    assert digest(tmp_path, "a")[1]["hashed"] == 1
