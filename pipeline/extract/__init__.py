@@ -1,0 +1,1 @@
+"""From raw media to features, on the CPU: decoding, faces, log-mels, tokens."""
