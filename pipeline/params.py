@@ -124,7 +124,7 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         return {str(key): _convert(args[1], item, f"{where}.{key}") for key, item in value.items()}
     if dataclasses.is_dataclass(hint):
         return build(typing.cast(type[Any], hint), value, where)
-    if hint is float and (type(value) in (int, float) or isinstance(value, str) and _EXPONENT.fullmatch(value)):
+    if hint is float and (type(value) in (int, float) or (isinstance(value, str) and _EXPONENT.fullmatch(value))):
         return float(value)
     if type(value) is hint:
         return value

@@ -51,10 +51,10 @@ def run_stage(main: Callable[..., dict[str, Any]], records: bool = True) -> None
         except PipelineError as error:
             typer.echo(f"{name}: {error}", err=True)
             raise typer.Exit(1) from error
-        row = {"row": options[key] for key in ("row", "task") if key in options}
-        typer.echo(json.dumps({"stage": name, **row, **summary}))
+        row = options.get("row", options.get("task"))
+        typer.echo(json.dumps({"stage": name, **({"row": row} if row else {}), **summary}))
         if records and "DVC_STAGE" not in os.environ and not summary.get("plan"):
-            typer.echo(RECORD.format(stage="@".join([name, *row.values()])), err=True)
+            typer.echo(RECORD.format(stage=f"{name}@{row}" if row else name), err=True)
 
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format=f"{name}: %(message)s")
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)

@@ -1,7 +1,7 @@
 """An adapter's ready-made rows, and how they come into params.yaml with its comments kept.
 
-corpora/<adapter>.yaml, beside the adapter, is a params.yaml of its own, in which CORPUS stands for the corpus' name; its leading comment says what to
-link or copy where.
+corpora/<adapter>.yaml, beside the adapter, is a params.yaml of its own, in which CORPUS stands for the corpus' name; its leading comment says
+what to link or copy where.
 """
 
 import io
@@ -49,7 +49,8 @@ def merge_rows(params: Path, rows: dict[str, dict[str, Any]], write: bool = True
         raise ParamsError(f"{params} does not exist; run the command from the repository's root or give --params") from error
     except YAMLError as error:
         raise ParamsError(f"{params} is not readable YAML: {error}") from error
-    added, kept = [], []
+    added: list[str] = []
+    kept: list[str] = []
     for name, new in rows.items():
         if not table.get(name):
             table[name] = CommentedMap()
