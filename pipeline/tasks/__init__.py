@@ -1,0 +1,1 @@
+"""Tasks: what is predicted from a corpus, how a prediction is judged, and the definitions of every metric."""

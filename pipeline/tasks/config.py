@@ -1,0 +1,61 @@
+"""A row of the table `tasks` in params.yaml."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+MODALITIES = ("text", "audio", "video")
+
+
+@dataclass(frozen=True)
+class TaskConfig:
+    """What is predicted from which corpus, on which split, from which encoders.
+
+    Args:
+        corpus: row of `corpora`.
+        kind: what is predicted.
+        split: name of one of the corpus' splits.
+        encoders: modality to row of `encoders`.
+        disjoint: pair of parts ("train-test") to what they must not share: `none`, `group` or `speaker`.
+        labels: multi_label: label columns; a value above 0 is a positive.
+        label: multi_class: the label column.
+        classes: multi_class: its values, in the order of the outputs.
+        annotations: regression: annotation (M first, then T, A, V where given) to label column.
+        range: regression: smallest and largest value; predictions are clipped to it.
+        accuracy: multi_label: which accuracy the table shows and selection uses: plain, or balanced (the MOSEI tables' Wa).
+        scale: regression: whose classes the derived accuracies use.
+        claims: False where the numbers only show that the pipeline works.
+        published: name of the table of the literature that belongs to it (pipeline/report/published.py).
+    """
+
+    corpus: str
+    kind: Literal["multi_label", "multi_class", "regression"]
+    split: str
+    encoders: dict[str, str]
+    disjoint: dict[str, Literal["none", "group", "speaker"]] = field(default_factory=dict)
+    labels: tuple[str, ...] = ()
+    label: str | None = None
+    classes: tuple[str, ...] = ()
+    annotations: dict[str, str] = field(default_factory=dict)
+    range: tuple[float, float] | None = None
+    accuracy: Literal["accuracy", "balanced_accuracy"] = "accuracy"
+    scale: Literal["sims", "mosi"] = "sims"
+    claims: bool = True
+    published: str | None = None
+
+    def __post_init__(self) -> None:
+        needs = {"multi_label": {"labels"}, "multi_class": {"label", "classes"}, "regression": {"annotations"}}[self.kind]
+        for name in ("labels", "label", "classes", "annotations"):
+            if bool(getattr(self, name)) != (name in needs):
+                raise ValueError(f"a {self.kind} task {'needs' if name in needs else 'has no'} `{name}`")
+        unknown = set(self.encoders) - set(MODALITIES)
+        if unknown or not self.encoders:
+            raise ValueError(f"`encoders` maps one or more of {', '.join(MODALITIES)} to rows of `encoders`, not {sorted(unknown)}")
+        pairs = ("train-valid", "train-test", "valid-test")
+        if set(self.disjoint) - set(pairs):
+            raise ValueError(f"`disjoint` maps pairs of parts, {', '.join(pairs)}, not {sorted(set(self.disjoint) - set(pairs))}")
+        if self.annotations and next(iter(self.annotations)) != "M":
+            raise ValueError("`annotations` starts with M, the label of all modalities together")
+        if self.range is not None and not self.range[0] < self.range[1]:
+            raise ValueError(f"`range` {self.range} must rise")
+        if self.published is not None and not self.claims:
+            raise ValueError("a task without claims never stands beside published numbers: remove `published`")
