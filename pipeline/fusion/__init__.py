@@ -1,0 +1,1 @@
+"""The zoo: one fusion model a file; see base.py for the contract."""

@@ -1,0 +1,232 @@
+"""Layers and families that several model files share: masked pooling, the transformer layer, unimodal nets, concatenation, the matchmap."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from pipeline.fusion.base import Batch, Criterion, FusionModel, ModelSpec, Output
+
+
+def masked_mean(x: Tensor, padding_mask: Tensor) -> Tensor:
+    """Mean over real steps, (batch, time, dim) → (batch, dim); zero for a clip without any."""
+    real = (~padding_mask).unsqueeze(-1).to(x.dtype)
+    return (x * real).sum(1) / real.sum(1).clamp(min=1)
+
+
+def masked_max(x: Tensor, padding_mask: Tensor) -> Tensor:
+    """Maximum over real steps, (batch, time, dim) → (batch, dim); zero for a clip without any."""
+    pooled = x.masked_fill(padding_mask.unsqueeze(-1), -torch.inf).amax(1)
+    return pooled.masked_fill(padding_mask.all(1, keepdim=True), 0.0)
+
+
+def masked_adaptive_mean(x: Tensor, padding_mask: Tensor, steps: int) -> Tensor:
+    """Real steps pooled to a fixed number, (batch, time, dim) → (batch, steps, dim), as torch's adaptive average pooling does."""
+    lengths = (~padding_mask).sum(1).view(-1, 1, 1)
+    step = torch.arange(steps, device=x.device).view(1, -1, 1)
+    start, end = step * lengths // steps, ((step + 1) * lengths + steps - 1) // steps
+    position = torch.arange(x.shape[1], device=x.device)
+    inside = ((position >= start) & (position < end)).to(x.dtype)  # (batch, steps, time)
+    return inside / inside.sum(-1, keepdim=True).clamp(min=1) @ x
+
+
+class TransformerLayer(nn.Module):
+    """Post-norm self-attention encoder layer with ReLU and a feed-forward of 4·dim (Vaswani et al., NeurIPS 2017)."""
+
+    def __init__(self, dim: int, num_heads: int, dropout: float) -> None:
+        super().__init__()
+        if dim % num_heads:
+            raise ValueError(f"dim {dim} is not a multiple of num_heads {num_heads}")
+        self.num_heads, self.dropout = num_heads, dropout
+        self.query_key_value, self.out = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+        self.feed_forward = nn.Sequential(nn.Linear(dim, 4 * dim), nn.ReLU(), nn.Dropout(dropout), nn.Linear(4 * dim, dim))
+        self.norm_attention, self.norm_feed_forward = nn.LayerNorm(dim), nn.LayerNorm(dim)
+
+    def forward(self, x: Tensor, padding_mask: Tensor) -> Tensor:
+        """(batch, time, dim) → (batch, time, dim); at least one step of each clip must be real."""
+        batch, time, dim = x.shape
+        split = self.query_key_value(x).view(batch, time, 3, self.num_heads, dim // self.num_heads).permute(2, 0, 3, 1, 4)
+        rate = self.dropout if self.training else 0.0
+        mask = ~padding_mask[:, None, None, :]
+        attended = functional.scaled_dot_product_attention(split[0], split[1], split[2], attn_mask=mask, dropout_p=rate)
+        attended = self.out(attended.transpose(1, 2).reshape(batch, time, dim))
+        x = self.norm_attention(x + functional.dropout(attended, self.dropout, self.training))
+        return self.norm_feed_forward(x + functional.dropout(self.feed_forward(x), self.dropout, self.training))  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True)
+class SequenceHyperparams:
+    """Of a projection and a transformer over one modality. Source 1's defaults are 512, 2, 8, 0.1; frozen embeddings need less width."""
+
+    dim: int = 64
+    num_layers: int = 2
+    num_heads: int = 4
+    dropout: float = 0.1
+
+    def __post_init__(self) -> None:
+        if self.dim % self.num_heads:
+            raise ValueError(f"dim {self.dim} is not a multiple of num_heads {self.num_heads}")
+
+
+def project(in_dim: int, dim: int) -> nn.Sequential:
+    """Linear–ReLU–Linear, (…, in_dim) → (…, dim): how source 1 brings an encoder's width to the transformer's."""
+    return nn.Sequential(nn.Linear(in_dim, dim), nn.ReLU(), nn.Linear(dim, dim))
+
+
+class SequenceEncoder(nn.Module):
+    """Linear–ReLU–Linear, a learned CLS in front, transformer layers without positions: (batch, time, in) → (batch, 1 + time, dim)."""
+
+    def __init__(self, in_dim: int, config: SequenceHyperparams) -> None:
+        super().__init__()
+        self.project = project(in_dim, config.dim)
+        self.cls = nn.Parameter(torch.empty(1, 1, config.dim))
+        nn.init.trunc_normal_(self.cls, std=0.02)
+        self.layers = nn.ModuleList(TransformerLayer(config.dim, config.num_heads, config.dropout) for _ in range(config.num_layers))
+
+    def forward(self, x: Tensor, padding_mask: Tensor) -> tuple[Tensor, Tensor]:
+        """The encoded sequence with its CLS at 0, and its padding mask (batch, 1 + time)."""
+        x = self.project(x)
+        x = torch.cat([self.cls.expand(len(x), -1, -1).to(x.dtype), x], dim=1)
+        padding_mask = functional.pad(padding_mask, (1, 0), value=False)
+        for layer in self.layers:
+            x = layer(x, padding_mask)
+        return x, padding_mask
+
+
+class UnimodalNet(nn.Module):
+    """CLS-transformer and linear head: (batch, time, in) → logits (batch, outputs)."""
+
+    def __init__(self, in_dim: int, num_outputs: int, config: SequenceHyperparams) -> None:
+        super().__init__()
+        self.encoder, self.head = SequenceEncoder(in_dim, config), nn.Linear(config.dim, num_outputs)
+
+    def forward(self, x: Tensor, padding_mask: Tensor) -> Tensor:
+        """The head's reading of the CLS."""
+        return self.head(self.encoder(x, padding_mask)[0][:, 0])  # type: ignore[no-any-return]
+
+
+class Unimodal(FusionModel):
+    """One modality alone; a subclass names it in `uses` and `requires`."""
+
+    Hyperparams: ClassVar[type] = SequenceHyperparams
+
+    def __init__(self, hyperparams: SequenceHyperparams, spec: ModelSpec) -> None:
+        super().__init__(hyperparams, spec)
+        self.modality = self.uses[0]
+        self.net = UnimodalNet(spec.dims[self.modality], spec.num_outputs, hyperparams)
+
+    def forward(self, batch: Batch) -> Output:
+        """The net's logits."""
+        return Output(self.net(batch.features[self.modality], batch.padding_mask[self.modality]))
+
+
+@dataclass(frozen=True)
+class ConcatHyperparams:
+    """Of the concatenation baseline."""
+
+    dropout: float = 0.0
+
+
+class Concatenation(FusionModel):
+    """logits = W [max_t text; max_t audio; max_p video] + b, over the video's un-pooled map where there is one, else over its frames."""
+
+    Hyperparams: ClassVar[type] = ConcatHyperparams
+    min_modalities: ClassVar[int] = 2
+    map_modalities: ClassVar[tuple[str, ...]] = ("video",)
+
+    def __init__(self, hyperparams: ConcatHyperparams, spec: ModelSpec) -> None:
+        super().__init__(hyperparams, spec)
+        widths = [spec.maps[m][1] if m in spec.maps else spec.dims[m] for m in self.modalities]
+        self.classifier = nn.Sequential(nn.Dropout(hyperparams.dropout), nn.Linear(sum(widths), spec.num_outputs))
+
+    def forward(self, batch: Batch) -> Output:
+        """Pool, concatenate, classify."""
+        pooled = [
+            batch.maps[m].amax(1) if m in self.spec.maps else masked_max(batch.features[m], batch.padding_mask[m]) for m in self.modalities
+        ]
+        return Output(self.classifier(torch.cat(pooled, dim=-1)))
+
+
+# Of a matchmap M (batch, positions, steps), how alike each position of the picture and each step of the sound are (Harwath et al., 2018).
+SIMILARITIES: dict[str, Callable[[Tensor], Tensor]] = {
+    "sisa": lambda matchmap: matchmap.mean((1, 2)),  # sum over the image, sum over the audio
+    "misa": lambda matchmap: matchmap.amax(1).mean(1),  # maximum over the image, sum over the audio
+    "sima": lambda matchmap: matchmap.amax(2).mean(1),  # sum over the image, maximum over the audio
+}
+
+
+def compatible_impostors(target: Tensor, kind: str, target_sd: float) -> Tensor:
+    """Who may be whose impostor, (batch, batch) bool: another class, a disjoint label set, or M further than half a sd away."""
+    if kind == "multi_class":
+        return target[:, None] != target[None, :]
+    if kind == "multi_label":
+        empty = target.sum(1) == 0
+        return (target @ target.T == 0) & ~(empty[:, None] & empty[None, :])
+    return ((target[:, None] - target[None, :]).abs() > 0.5 * target_sd).any(-1)
+
+
+def draw_impostors(allowed: Tensor) -> tuple[Tensor, Tensor]:
+    """One allowed impostor for each clip, all equally likely: index (batch,), and whether it has any, (batch,) bool."""
+    score = torch.rand(allowed.shape, device=allowed.device).masked_fill(~allowed, -1.0)
+    return score.argmax(1), allowed.any(1)
+
+
+@dataclass(frozen=True)
+class MatchmapHyperparams:
+    """Of the matchmap rows. aux_weight: source 2's λ (0: no margin loss); margin: 1 in source 2 and in Harwath et al."""
+
+    dim: int = 128
+    num_steps: int = 10
+    aux_weight: float = 0.078
+    margin: float = 1.0
+
+
+class Matchmap(FusionModel):
+    """logits = W vec(M) + b with M = ⟨W_v v, W_a a⟩ / √dim; a subclass names the similarity of the margin loss."""
+
+    Hyperparams: ClassVar[type] = MatchmapHyperparams
+    uses: ClassVar[tuple[str, ...]] = ("audio", "video")
+    requires: ClassVar[tuple[str, ...]] = ("audio", "video")
+    map_modalities: ClassVar[tuple[str, ...]] = ("video",)
+    requires_maps: ClassVar[bool] = True
+    similarity: ClassVar[str]
+
+    def __init__(self, hyperparams: MatchmapHyperparams, spec: ModelSpec) -> None:
+        super().__init__(hyperparams, spec)
+        self.hyperparams = hyperparams
+        positions, width = spec.maps["video"]
+        self.project_video = nn.Linear(width, hyperparams.dim)
+        self.project_audio = nn.Linear(spec.dims["audio"], hyperparams.dim)
+        self.classifier = nn.Linear(positions * hyperparams.num_steps, spec.num_outputs)
+
+    def forward(self, batch: Batch) -> Output:
+        """The matchmap of projected video and audio, flattened and classified; zero where one of them is missing."""
+        video = self.project_video(batch.maps["video"])  # (batch, positions, dim)
+        steps = masked_adaptive_mean(batch.features["audio"], batch.padding_mask["audio"], self.hyperparams.num_steps)
+        audio = self.project_audio(steps)  # (batch, steps, dim)
+        both = (batch.present["audio"] & batch.present["video"]).view(-1, 1, 1)
+        matchmap = (video @ audio.mT * self.hyperparams.dim**-0.5).masked_fill(~both, 0.0)
+        return Output(self.classifier(matchmap.flatten(1)), extras={"video": video, "audio": audio, "matchmap": matchmap})
+
+    def loss(self, output: Output, batch: Batch, criteria: Mapping[str, Criterion]) -> Tensor:
+        """The task's loss and the weighted margin loss."""
+        loss = super().loss(output, batch, criteria)
+        return loss + self.hyperparams.aux_weight * self.margin_loss(output, batch) if self.hyperparams.aux_weight else loss
+
+    def margin_loss(self, output: Output, batch: Batch) -> Tensor:
+        """Mean over clips of Σ max(0, margin + sim(impostor) − sim(own)), with one impostor picture and one impostor sound."""
+        similarity, scale = SIMILARITIES[self.similarity], self.hyperparams.dim**-0.5
+        video, audio = output.extras["video"], output.extras["audio"]
+        both = batch.present["audio"] & batch.present["video"]
+        allowed = compatible_impostors(batch.targets["M"], self.spec.kind, self.spec.target_sd) & both[:, None] & both[None, :]
+        (picture, valid), (sound, _) = draw_impostors(allowed), draw_impostors(allowed)
+        own = similarity(output.extras["matchmap"])
+        with_picture, with_sound = similarity(video[picture] @ audio.mT * scale), similarity(video @ audio[sound].mT * scale)
+        margin = self.hyperparams.margin
+        hinge: Tensor = functional.relu(margin + with_picture - own) + functional.relu(margin + with_sound - own)
+        return hinge[valid].sum() / valid.sum().clamp(min=1)

@@ -1,0 +1,22 @@
+"""Text alone: a CLS-transformer and a linear head, the encoder that the multi-task network has for each modality.
+
+Rows "Audio", "Visual", "Text" of source 1: khanhnd185, "Multimodal learning inspired by multitask learning in video emotion
+recognition", 2023 (blog and EmoMBT code). logits = W cls(text) + b.
+Differs from the paper: the embeddings are frozen and cached, and every modality gets a learned CLS.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pipeline.fusion.layers import Unimodal
+
+
+class TextOnly(Unimodal):
+    """The text's own prediction."""
+
+    uses: ClassVar[tuple[str, ...]] = ("text",)
+    requires: ClassVar[tuple[str, ...]] = ("text",)
+
+
+Model = TextOnly

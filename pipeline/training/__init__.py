@@ -1,0 +1,1 @@
+"""One trainer for the whole zoo, and what a finished run keeps."""

@@ -1,0 +1,163 @@
+"""A fold of a task in memory: packed sequences, maps and targets, and the batches cut from them.
+
+The packed arrays are the shards' own, in float16, held once for all folds, runs and processes; a batch is gathered from them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pipeline.fusion.base import Batch, ModelSpec
+
+JITTER = 1.25  # lengths are multiplied by up to this before bucketing, so that batches differ from epoch to epoch
+STATISTICS_CLIPS = 256  # clips whose steps are held in float32 at once
+
+
+@dataclass(frozen=True)
+class Packed:
+    """One array of many clips, one behind the other.
+
+    Attributes:
+        values: (sum of lengths, dim).
+        start: (clips,) int64, where each clip's part begins.
+        length: (clips,) int64; 0: the clip has none.
+    """
+
+    values: Tensor
+    start: Tensor
+    length: Tensor
+
+    @classmethod
+    def of(cls, values: NDArray[Any], start: NDArray[np.int64], length: NDArray[np.int64]) -> Packed:
+        """Without a copy of the values."""
+        return cls(torch.from_numpy(values), torch.from_numpy(start), torch.from_numpy(length))
+
+    def gather(self, index: Tensor, time: int | None = None) -> tuple[Tensor, Tensor]:
+        """The clips' parts padded to `time` or the longest, (batch, time, dim) float32, and their padding mask (batch, time); time ≥ 1."""
+        length = self.length[index]
+        position = torch.arange(time or max(1, int(length.max())), device=index.device)
+        padding_mask = position >= length.unsqueeze(-1)
+        if not len(self.values):
+            return torch.zeros(*padding_mask.shape, self.values.shape[-1], device=index.device), padding_mask
+        place = (self.start[index].unsqueeze(-1) + position).masked_fill(padding_mask, 0)
+        return self.values[place].float().mul_((~padding_mask).unsqueeze(-1)), padding_mask  # in place: a third of masked_fill's time
+
+    def to(self, device: torch.device) -> Packed:
+        """On another device."""
+        return Packed(self.values.to(device), self.start.to(device), self.length.to(device))
+
+
+@dataclass(frozen=True)
+class FoldData:
+    """Everything a run reads of one fold.
+
+    Attributes:
+        ids: the fold's clips, train before valid before test.
+        parts: train, valid, test → positions in `ids`, (clips,) int64.
+        sequences: modality → packed embeddings of `ids`.
+        maps: modality → packed un-pooled maps of `ids`, all of the same number of positions.
+        targets: annotation → target of `ids`.
+        statistics: modality → mean and sd (dim,) over the real steps of the train part.
+    """
+
+    ids: tuple[str, ...]
+    parts: dict[str, Tensor]
+    sequences: dict[str, Packed]
+    maps: dict[str, Packed]
+    targets: dict[str, Tensor]
+    statistics: dict[str, tuple[Tensor, Tensor]]
+
+    def batch(self, index: Tensor, epoch: int = 0) -> Batch:
+        """The clips at `index` (batch,), padded to the longest of them."""
+        gathered = {m: packed.gather(index) for m, packed in self.sequences.items()}
+        return Batch(
+            index,
+            {m: features for m, (features, _) in gathered.items()},
+            {m: mask for m, (_, mask) in gathered.items()},
+            {m: packed.length[index] > 0 for m, packed in self.sequences.items()},
+            {m: packed.gather(index, int(packed.length.max()))[0] for m, packed in self.maps.items()},
+            {a: target[index] for a, target in self.targets.items()},
+            epoch,
+        )
+
+    def select(self, modalities: tuple[str, ...], maps: tuple[str, ...]) -> FoldData:
+        """The same without the modalities and maps that a model does not read."""
+        sequences = {m: packed for m, packed in self.sequences.items() if m in modalities}
+        return replace(self, sequences=sequences, maps={m: packed for m, packed in self.maps.items() if m in maps})
+
+    def clips_with_input(self, part: str) -> Tensor:
+        """Positions of the part's clips that have at least one of the modalities; all of them where there is no modality."""
+        index = self.parts[part]
+        if not self.sequences:
+            return index
+        return index[torch.stack([packed.length[index] > 0 for packed in self.sequences.values()]).any(0)]
+
+    def lengths(self, index: Tensor) -> NDArray[np.int64]:
+        """Steps of all modalities together, (clips,)."""
+        total = torch.zeros(len(index), dtype=torch.int64, device=index.device)
+        for packed in self.sequences.values():
+            total = total + packed.length[index]
+        return total.cpu().numpy()
+
+    def to(self, device: torch.device) -> FoldData:
+        """On another device."""
+        return FoldData(
+            self.ids,
+            {part: index.to(device) for part, index in self.parts.items()},
+            {m: packed.to(device) for m, packed in self.sequences.items()},
+            {m: packed.to(device) for m, packed in self.maps.items()},
+            {a: target.to(device) for a, target in self.targets.items()},
+            {m: (mean.to(device), sd.to(device)) for m, (mean, sd) in self.statistics.items()},
+        )
+
+    def spec(self, kind: str, num_outputs: int) -> ModelSpec:
+        """What a model has to know of this fold."""
+        target = self.targets["M"][self.parts["train"]]
+        return ModelSpec(
+            kind,
+            num_outputs,
+            {m: packed.values.shape[-1] for m, packed in self.sequences.items()},
+            {m: (int(packed.length.max()), packed.values.shape[-1]) for m, packed in self.maps.items() if len(packed.values)},
+            tuple(self.targets),
+            float(target.std(correction=0)) if kind == "regression" else 1.0,
+        )
+
+
+def compute_statistics(packed: Packed, index: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and sd over the real steps of the clips at `index`, (dim,) float32 each; 0 and 1 where there are none."""
+    dim = packed.values.shape[-1]
+    count, total, squares = 0, torch.zeros(dim, dtype=torch.float64), torch.zeros(dim, dtype=torch.float64)
+    for chunk in index.split(STATISTICS_CLIPS):
+        features, padding_mask = packed.gather(chunk)
+        steps = features[~padding_mask].double()
+        count, total, squares = count + len(steps), total + steps.sum(0), squares + (steps**2).sum(0)
+    if not count:
+        return torch.zeros(dim), torch.ones(dim)
+    mean = total / count
+    return mean.float(), (squares / count - mean**2).clamp(min=0).sqrt().float()
+
+
+def order_batches(lengths: NDArray[np.int64], batch_size: int, seed: int, epoch: int) -> list[NDArray[np.int64]]:
+    """Positions 0 … n−1 in batches of clips of like length, in an order that depends on seed and epoch alone.
+
+    Batches differ by at most one clip in size, so none is a left-over of one clip.
+    """
+    generator = np.random.default_rng((seed, epoch))
+    jittered = lengths * generator.uniform(1.0, JITTER, len(lengths))
+    batches = np.array_split(np.argsort(jittered, kind="stable"), math.ceil(len(lengths) / batch_size))
+    return [batches[i] for i in generator.permutation(len(batches))]
+
+
+def iterate(data: FoldData, index: Tensor, batch_size: int) -> Iterator[tuple[NDArray[np.int64], Batch]]:
+    """The clips at `index` by rising length, without chance: positions in `index`, and the batch."""
+    order = np.argsort(data.lengths(index), kind="stable")
+    for chosen in np.array_split(order, math.ceil(len(order) / batch_size)) if len(order) else ():
+        yield chosen, data.batch(index[torch.from_numpy(chosen).to(index.device)])

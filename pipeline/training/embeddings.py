@@ -1,0 +1,138 @@
+"""A task's cached embeddings, read once: which encoder made them, whether it saw what it must not, and the folds' data."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from pipeline.clips.manifest import Manifest
+from pipeline.clips.splits import PARTS, Fold
+from pipeline.embed.encoder import Encoder, list_folds, read_encoder
+from pipeline.errors import CacheError, ShardError, SplitError
+from pipeline.shards.features import Features, read_features
+from pipeline.shards.fingerprint import fingerprint
+from pipeline.tasks.task import Task
+from pipeline.training.dataset import FoldData, Packed, compute_statistics
+
+
+@dataclass(frozen=True)
+class Source:
+    """The embeddings of one modality, for one fold or for all.
+
+    Attributes:
+        row: of `encoders`.
+        features: of the whole corpus.
+        encoder: what made them; None where the corpus came with its features.
+    """
+
+    row: str
+    features: Features
+    encoder: Encoder | None
+
+    def describe(self) -> dict[str, Any]:
+        """What a run keeps of it."""
+        if self.encoder is None:
+            return {"row": self.row, "digest": self.features.header.encoder_digest, "fit_share": None, "config": {}}
+        kept = {name: getattr(self.encoder, name) for name in ("modality", "network", "options", "architecture", "origin")}
+        embedding = {name: getattr(self.features.header, name) for name in ("feature", "version", "config")}
+        return {"row": self.row, "digest": self.encoder.digest, "fit_share": self.encoder.fit_share, "config": kept, "embedding": embedding}
+
+    def fingerprint(self, ids: Sequence[str]) -> str:
+        """Of the rows of these clips, skipped and absent ones too."""
+        known = set(self.features.ids)
+        return fingerprint([(i, self.features.fingerprint(i), i in self.features) if i in known else (i, None, False) for i in ids])
+
+
+@dataclass
+class EmbeddingsReader:
+    """Reads each folder of embeddings once, however many folds use it.
+
+    Args:
+        task: whose encoders are read.
+        folder: the corpus' embeddings, a folder for each row of `encoders`.
+        encoders: the artifacts.
+        with_maps: modalities whose un-pooled maps some model reads.
+    """
+
+    task: Task
+    folder: Path
+    encoders: Path
+    with_maps: Collection[str] = ()
+    cache: dict[Path, Features] = field(default_factory=dict)
+
+    def read(self, number: int, fold: Fold) -> dict[str, Source]:
+        """Modality → embeddings of a fold, refused where the encoder saw a clip of the fold's valid or test part.
+
+        Raises:
+            ShardError: embeddings are absent, or are not this encoder's.
+            SplitError: an encoder saw clips that must judge it.
+        """
+        sources = {m: self._read(m, row, number) for m, row in self.task.config.encoders.items()}
+        for source in sources.values():
+            check_unseen(source, fold, f"tasks.{self.task.name}, fold {number}")
+        return sources
+
+    def _read(self, modality: str, row: str, number: int) -> Source:
+        """The embeddings of one modality."""
+        artifact, name = self.encoders / row, f"fold-{number}"
+        part = name if (self.folder / row / name).is_dir() or list_folds(artifact) != [""] else ""
+        path = self.folder / row / part
+        if path not in self.cache:
+            self.cache[path] = read_features(path, None if modality in self.with_maps else ["sequence"])
+        features = self.cache[path]
+        if "sequence" not in features.values:
+            raise ShardError(f"{path}: every clip was skipped ({', '.join(set(features.skips.values()))}); leave it out of the task")
+        if not features.header.encoder_digest and not artifact.exists():
+            return Source(row, features, None)
+        encoder = read_encoder(artifact / part)
+        if encoder.digest != features.header.encoder_digest:
+            raise ShardError(f"{path} was not made by the encoder in {artifact / part}; run embed again")
+        return Source(row, features, encoder)
+
+
+def check_unseen(source: Source, fold: Fold, where: str) -> None:
+    """Check that the encoder saw no clip that selects or tests.
+
+    Raises:
+        SplitError: it did; the message counts and names them.
+    """
+    seen = set(source.encoder.clips) if source.encoder else set()
+    for part in ("valid", "test"):
+        if both := sorted(seen & set(fold.part(part))):
+            raise SplitError(
+                f"{where}: the encoder `{source.row}` was fitted on {len(both)} clips of the {part} part: {', '.join(both[:10])}; "
+                f"fit an encoder on this task's train part (`fit: {{task: …}}` in its row of `encoders`)"
+            )
+
+
+def make_fold(task: Task, manifest: Manifest, fold: Fold, sources: Mapping[str, Source]) -> FoldData:
+    """The fold in memory: views of the packed embeddings, targets, and the train part's statistics.
+
+    Raises:
+        CacheError: embeddings hold a number that is not finite.
+        TaskError: a clip lacks its label.
+    """
+    ids = tuple(i for part in PARTS for i in fold.part(part))
+    ends = np.cumsum([0, *(len(fold.part(part)) for part in PARTS)])
+    parts = {part: torch.arange(int(ends[k]), int(ends[k + 1])) for k, part in enumerate(PARTS)}
+    targets = {a: torch.from_numpy(t) for a, t in task.targets([manifest[i] for i in ids]).items()}
+    sequences = {m: _pack(sources[m].features, "sequence", ids) for m in task.modalities}
+    maps = {m: _pack(sources[m].features, "map", ids) for m in task.modalities if "map" in sources[m].features.values}
+    statistics = {m: compute_statistics(packed, parts["train"]) for m, packed in sequences.items()}
+    for m, (mean, sd) in statistics.items():
+        if not bool(torch.isfinite(mean + sd).all()):
+            raise CacheError(f"{sources[m].features.folder} holds numbers that are not finite; run embed again with precision fp32")
+    return FoldData(ids, parts, sequences, maps, targets, statistics)
+
+
+def _pack(features: Features, name: str, ids: Sequence[str]) -> Packed:
+    """One array of these clips, as views into the corpus' packed values; length 0 where a clip was skipped or is absent."""
+    offsets, places = features.offsets[name], {i: place for place, i in enumerate(features.ids) if i not in features.skips}
+    at = np.asarray([places.get(i, -1) for i in ids], dtype=np.int64)
+    length = np.where(at >= 0, offsets[at + 1] - offsets[at], 0)
+    return Packed.of(features.values[name], np.where(at >= 0, offsets[at], 0), length)

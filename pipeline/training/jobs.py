@@ -1,0 +1,73 @@
+"""The runs that a task's zoo asks for, each with the fingerprint of everything that can change it."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pipeline
+from pipeline.fusion.base import find_model
+from pipeline.shards.fingerprint import digest_file, fingerprint
+from pipeline.tasks.task import Task
+from pipeline.training.dataset import FoldData
+from pipeline.training.embeddings import Source
+from pipeline.training.run import run_folder
+from pipeline.training.zoo import ZooRow
+
+# The source that a run depends on, beside its model's own file; not what judges finished runs, nor what fits encoders.
+SOURCES = ("fusion/base.py", "fusion/layers.py", "tasks/*.py", "training/*.py")
+NOT_SOURCES = ("tasks/metrics.py", "tasks/sentiment.py", "training/encoder")
+# Of a task's row: how numbers are shown, and what the fold's parts and the embeddings' fingerprints say more precisely.
+NOT_LEARNED = ("claims", "published", "scale", "disjoint", "split", "encoders")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run to be trained or found: a row of the zoo on a fold with a seed."""
+
+    row: ZooRow
+    fold: int
+    seed: int
+    fingerprint: str
+
+    @property
+    def name(self) -> str:
+        """For messages and logs."""
+        return f"{self.row.name}/fold-{self.fold}/seed-{self.seed}"
+
+    def folder(self, root: Path) -> Path:
+        """Where it stands below a task's folder."""
+        return run_folder(root, self.row.name, self.fold, self.seed)
+
+
+def source_digests(model: str) -> dict[str, str]:
+    """File → digest of the source that a run of `model` depends on."""
+    root = Path(pipeline.__file__).parent
+    files = [file for pattern in (*SOURCES, f"fusion/{model}.py") for file in sorted(root.glob(pattern))]
+    names = {file.relative_to(root).as_posix(): file for file in files}
+    return {name: digest_file(file) for name, file in names.items() if not name.startswith(NOT_SOURCES)}
+
+
+def learned_config(task: Task) -> dict[str, Any]:
+    """What of a task's row changes a run."""
+    return {name: value for name, value in dataclasses.asdict(task.config).items() if name not in NOT_LEARNED}
+
+
+def make_jobs(task: Task, rows: Sequence[ZooRow], folds: Sequence[tuple[FoldData, Mapping[str, Source]]]) -> list[Job]:
+    """Every row × fold × seed."""
+    config, jobs = learned_config(task), []
+    for row in rows:
+        uses = find_model(row.model).uses
+        code = source_digests(row.model)
+        training = {name: value for name, value in dataclasses.asdict(row.train).items() if name != "seeds"}
+        for number, (data, sources) in enumerate(folds):
+            used = {m: (source.describe(), source.fingerprint(data.ids)) for m, source in sources.items() if m in uses}
+            parts = {part: [data.ids[i] for i in index.tolist()] for part, index in data.parts.items()}
+            targets = {a: hashlib.blake2b(target.numpy().tobytes(), digest_size=20).hexdigest() for a, target in data.targets.items()}
+            described = (row.name, row.model, row.hyperparams, training, number, task.name, config, parts, targets, used, code)
+            jobs += [Job(row, number, seed, fingerprint("run", seed, fingerprint(*described))) for seed in row.train.seeds]
+    return jobs

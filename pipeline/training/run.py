@@ -1,0 +1,174 @@
+"""A finished run on disk: run.json, history.csv, predictions.safetensors, model.safetensors; the same run gives the same bytes.
+
+run.json holds what is needed to score a new clip with the weights beside it: task, model, hyperparameters, what the model was built for,
+and the encoders with their digests and configs. It names the digest of each file beside it, so a torn or changed one is noticed.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import CheckpointError
+from pipeline.shards.fingerprint import digest_file
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+RUN, HISTORY, PREDICTIONS, WEIGHTS = "run.json", "history.csv", "predictions.safetensors", "model.safetensors"
+FILES = (HISTORY, PREDICTIONS, WEIGHTS)
+Logits = dict[str, dict[str, NDArray[np.float32]]]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One row of the zoo, trained on one fold with one seed.
+
+    Args:
+        task: its name.
+        row: of the zoo.
+        model: file in pipeline/fusion.
+        fold: from 0.
+        seed: of weights, dropout and batches.
+        fingerprint: of everything that could change it.
+        hyperparams: the model's, complete.
+        train: how it was trained: the section `train` with the row's overrides.
+        spec: what the model was built for (pipeline.fusion.base.ModelSpec).
+        task_config: the task's row of params.yaml.
+        num_parameters: learned numbers.
+        num_train_clips: clips of the train part that have one of the model's modalities.
+        best_epoch: whose weights these are, from 1; 0: fitted without epochs.
+        annotations: those it was trained on.
+        modalities: those it reads.
+        encoders: modality → row, digest, fit_share and config of its encoder.
+        clip_ids: "valid" and "test" → ids in the order of the logits.
+        logits: part → output → (clips, outputs): "fusion"; "text", "audio", "video" where the model has heads; "without_<modality>".
+        history: one record an epoch: epoch, train_loss, valid_loss, valid_selection, learning_rate.
+    """
+
+    task: str
+    row: str
+    model: str
+    fold: int
+    seed: int
+    fingerprint: str
+    hyperparams: dict[str, Any]
+    train: dict[str, Any]
+    spec: dict[str, Any]
+    task_config: dict[str, Any]
+    num_parameters: int
+    num_train_clips: int
+    best_epoch: int
+    annotations: tuple[str, ...]
+    modalities: tuple[str, ...]
+    encoders: dict[str, dict[str, Any]]
+    clip_ids: dict[str, tuple[str, ...]]
+    logits: Logits
+    history: list[dict[str, float]]
+
+
+def run_folder(root: Path, row: str, fold: int, seed: int) -> Path:
+    """Where a run stands below the task's folder."""
+    return root / row / f"fold-{fold}" / f"seed-{seed}"
+
+
+def write_run(run: Run, folder: Path, state_dict: Mapping[str, Tensor]) -> None:
+    """Write a run's folder under a temporary name, then rename it into place."""
+    from safetensors.numpy import save_file
+
+    temporary = folder.with_name(f"{folder.name}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    logits = {f"{part}/{output}": values for part, outputs in run.logits.items() for output, values in outputs.items()}
+    save_file({name: np.ascontiguousarray(values) for name, values in sorted(logits.items())}, temporary / PREDICTIONS)
+    weights = {name: np.ascontiguousarray(value.detach().cpu().numpy()) for name, value in sorted(state_dict.items())}
+    save_file(weights, temporary / WEIGHTS)
+    _write_history(run.history, temporary / HISTORY)
+    described = {field.name: getattr(run, field.name) for field in fields(run) if field.name not in ("logits", "history")}
+    described["files"] = {name: digest_file(temporary / name) for name in FILES}
+    (temporary / RUN).write_text(json.dumps(described, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+    for name in (*FILES, RUN):
+        (temporary / name).chmod(0o644)
+    shutil.rmtree(folder, ignore_errors=True)
+    temporary.rename(folder)
+
+
+def _write_history(history: Sequence[Mapping[str, float]], path: Path) -> None:
+    """One line an epoch; numbers in the shortest form that reads back the same."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(history[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(history)
+
+
+def read_fingerprint(folder: Path) -> str | None:
+    """Fingerprint of the run in a folder, None where there is no run."""
+    try:
+        return str(json.loads((folder / RUN).read_text(encoding="utf-8"))["fingerprint"])
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (ValueError, TypeError, KeyError) as error:
+        raise CheckpointError(f"{folder / RUN} does not describe a run ({error}); delete {folder} and run train again") from error
+
+
+def check_run(folder: Path) -> None:
+    """Check that a run's files are those that run.json names.
+
+    Raises:
+        CheckpointError: a file is absent or was changed.
+    """
+    try:
+        files = json.loads((folder / RUN).read_text(encoding="utf-8"))["files"]
+        bad = [name for name in FILES if not (folder / name).is_file() or digest_file(folder / name) != files.get(name)]
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise CheckpointError(f"{folder / RUN} does not describe a run ({error}); delete {folder} and run train again") from error
+    if bad:
+        raise CheckpointError(f"{folder}: {', '.join(bad)} is absent or not what run.json describes; delete the folder and run train again")
+
+
+def read_run(folder: Path) -> Run:
+    """Read a run with its predictions, without its weights.
+
+    Raises:
+        CheckpointError: a file is absent, torn or changed.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    check_run(folder)
+    try:
+        values = json.loads((folder / RUN).read_text(encoding="utf-8"))
+        logits: Logits = {}
+        for name, array in load_file(folder / PREDICTIONS).items():
+            part, output = name.split("/", 1)
+            logits.setdefault(part, {})[output] = array
+        with (folder / HISTORY).open(newline="", encoding="utf-8") as file:
+            history = [{key: float(value) for key, value in line.items()} for line in csv.DictReader(file)]
+        values["clip_ids"] = {part: tuple(ids) for part, ids in values["clip_ids"].items()}
+        values |= {name: tuple(values[name]) for name in ("annotations", "modalities")}
+        return Run(**{name: value for name, value in values.items() if name != "files"}, logits=logits, history=history)
+    except (SafetensorError, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise CheckpointError(f"{folder} is not a readable run ({error}); delete it and run train again") from error
+
+
+def read_runs(folder: Path, rows: Sequence[str]) -> list[Run]:
+    """Read the runs of these rows of the zoo below a task's folder, by row, fold and seed.
+
+    Raises:
+        CheckpointError: a row has no run, or a run cannot be read.
+    """
+    runs = []
+    for row in rows:
+        found = [read_run(path.parent) for path in sorted(folder.glob(f"{row}/fold-*/seed-*/{RUN}"))]
+        if not found:
+            raise CheckpointError(f"{folder / row} holds no run; run train, or `dvc pull` to get it")
+        runs += sorted(found, key=lambda run: (run.fold, run.seed))
+    return runs

@@ -1,0 +1,162 @@
+"""All runs of a task: those that an earlier version holds are copied, the others spread over processes that share one copy of the data."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pipeline.clips.manifest import read_manifest
+from pipeline.clips.splits import read_splits
+from pipeline.errors import ModelError, PipelineError
+from pipeline.fusion.base import find_model
+from pipeline.progress import show_progress
+from pipeline.shards.previous import Previous, is_dvc_output, open_partial, publish
+from pipeline.tasks.task import Task
+from pipeline.training.costs import Cost, append_log, estimate
+from pipeline.training.earlier import copy_finished, find_finished, remove_others
+from pipeline.training.embeddings import EmbeddingsReader, make_fold
+from pipeline.training.jobs import Job, make_jobs
+from pipeline.training.worker import Workplace, one_thread, run_job
+from pipeline.training.zoo import read_zoo
+
+SECONDS_BETWEEN_LOOKS = 0.5
+_place: list[Workplace] = []  # of this worker process
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """What changes a training's speed or reach, and no run.
+
+    Args:
+        workers: processes on a CPU; a GPU has one.
+        device: auto, cpu, cuda or cuda:<n>.
+        only: "all" models, or one row or model by name, for development; None: the table `zoo`.
+        recompute: train runs again whose recorded version cannot be read.
+        plan: count only, write nothing.
+    """
+
+    workers: int = 1
+    device: str = "auto"
+    only: str | None = None
+    recompute: bool = False
+    plan: bool = False
+
+
+def train_zoo(
+    params: Path, task_name: str, clips: Path, embeddings: Path, encoders: Path, out: Path, options: TrainOptions
+) -> dict[str, Any]:
+    """Bring every run of a task's zoo below `out`, training only those that no earlier version holds.
+
+    Returns:
+        The summary: computed, reused, seconds.
+
+    Raises:
+        ModelError: the task cannot serve a row, or a loss is no longer finite.
+        SplitError: an encoder saw clips of the valid or test part.
+        CacheError: earlier runs are recorded and cannot be read.
+    """
+    began = time.monotonic()
+    if options.only is not None and not options.plan and is_dvc_output(out):
+        raise PipelineError(f"--model is for development and {out} is an output of dvc.yaml; give another folder")
+    task, rows = Task.read(params, task_name), read_zoo(params, options.only)
+    manifest = read_manifest(clips)
+    reader = EmbeddingsReader(task, embeddings, encoders, {m for row in rows for m in find_model(row.model).map_modalities})
+    folds = []
+    for number, fold in enumerate(task.folds(manifest, read_splits(clips))):
+        sources = reader.read(number, fold)
+        folds.append((make_fold(task, manifest, fold, sources), sources))
+    jobs = make_jobs(task, rows, folds)
+    with Previous(out, options.recompute) as previous:
+        if options.plan:
+            return estimate(jobs, find_finished(jobs, previous), out, options.workers)
+        with open_partial(out) as partial:
+            finished = find_finished(jobs, previous)
+            copy_finished(jobs, finished, partial)
+            missing = [job for job in jobs if job.fingerprint not in finished]
+            train_jobs(missing, Workplace.of(task, folds, partial, choose_device(options.device)), options.workers, out)
+            remove_others(jobs, partial)
+            publish(partial, out)
+    return {"computed": len(missing), "reused": len(jobs) - len(missing), "seconds": round(time.monotonic() - began, 1)}
+
+
+def train_jobs(jobs: Sequence[Job], place: Workplace, workers: int, out: Path) -> None:
+    """Train runs here or in worker processes, and log what each took."""
+    devices = [place.device]
+    if place.device == "cuda":
+        devices = [f"cuda:{n}" for n in range(torch.cuda.device_count())]
+    count = min(len(jobs), workers if place.device == "cpu" else len(devices))
+    if count <= 1:
+        with one_thread(), show_progress("train", len(jobs), "runs") as bar:
+            here = place.on(devices[0])
+            for job in jobs:
+                append_log(out, job, run_job(job, here), here.device)
+                bar.advance()
+        return
+    for job, cost in run_in_workers(jobs, place, count, devices):
+        append_log(out, job, cost, place.device)
+
+
+def run_in_workers(jobs: Sequence[Job], place: Workplace, count: int, devices: Sequence[str]) -> Iterator[tuple[Job, Cost]]:
+    """Yield runs as they finish. Forked CPU workers read the parent's own memory; for GPUs, spawned ones get it as shared memory."""
+    import torch.multiprocessing  # noqa: F401  registers how tensors travel to spawned processes: as shared memory
+
+    context = multiprocessing.get_context("fork" if place.device == "cpu" else "spawn")
+    numbers = context.SimpleQueue()
+    for n in range(count):
+        numbers.put(devices[n % len(devices)])
+    with ProcessPoolExecutor(count, context, start_worker, (place, numbers)) as pool:
+        pending = {pool.submit(run_job_in_worker, job): job for job in jobs}
+        try:
+            with show_progress("train", len(jobs), "runs") as bar:
+                for future in as_completed(pending):
+                    yield pending[future], future.result()
+                    bar.advance()
+        except BrokenProcessPool as error:
+            raise ModelError("a training process ended at once (out of memory?); run train again: it resumes") from error
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def start_worker(place: Workplace, devices: Any) -> None:
+    """Set up a worker process: one thread, its device, the shared data."""
+    from threadpoolctl import threadpool_limits
+
+    torch.set_num_threads(1)
+    threadpool_limits(1)
+    _place[:] = [place.on(devices.get())]
+    threading.Thread(target=end_with, args=(os.getppid(),), daemon=True).start()
+
+
+def end_with(parent: int) -> None:
+    """End this process soon after its parent, however that ended: a fork holds the parent's lock on the folder being written."""
+    while os.getppid() == parent:
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+    os._exit(1)
+
+
+def run_job_in_worker(job: Job) -> Cost:
+    """Train a job with this process' workplace."""
+    return run_job(job, _place[0])
+
+
+def choose_device(device: str) -> str:
+    """The device to train on: `auto` is a GPU where there is one.
+
+    Raises:
+        PipelineError: the device is unknown or not here.
+    """
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if device.split(":")[0] not in ("cpu", "cuda") or (device.startswith("cuda") and not torch.cuda.is_available()):
+        raise PipelineError(f"--device {device} is not here; give cpu, or leave it at auto")
+    return device

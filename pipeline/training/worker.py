@@ -1,0 +1,117 @@
+"""One run from job to finished folder, in whatever process it happens."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import resource
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from pipeline.fusion.base import find_model
+from pipeline.tasks.task import Task
+from pipeline.training.costs import Cost
+from pipeline.training.dataset import FoldData
+from pipeline.training.embeddings import Source
+from pipeline.training.jobs import Job, learned_config
+from pipeline.training.run import Logits, Run, write_run
+from pipeline.training.trainer import Fitted, fit, predict
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """What every run of a task shares: the folds in memory, where they came from, and where runs are written."""
+
+    task: Task
+    folds: tuple[FoldData, ...]
+    encoders: tuple[Mapping[str, dict[str, Any]], ...]
+    root: Path
+    device: str
+
+    @classmethod
+    def of(cls, task: Task, folds: Sequence[tuple[FoldData, Mapping[str, Source]]], root: Path, device: str) -> Workplace:
+        """From the folds and their sources."""
+        described = tuple({m: source.describe() for m, source in sources.items()} for _, sources in folds)
+        return cls(task, tuple(data for data, _ in folds), described, root, device)
+
+    def on(self, device: str) -> Workplace:
+        """With the folds on a device, once for all runs there; on a GPU with its deterministic kernels."""
+        if device != "cpu":
+            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+            torch.use_deterministic_algorithms(True, warn_only=True)
+        return dataclasses.replace(self, device=device, folds=tuple(data.to(torch.device(device)) for data in self.folds))
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Keep torch and BLAS at one thread: the last bits of a sum depend on how many share it."""
+    from threadpoolctl import threadpool_limits
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with threadpool_limits(1):
+            yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def run_job(job: Job, place: Workplace) -> Cost:
+    """Train a job's run and write its folder below the workplace's root."""
+    began, device = time.perf_counter(), torch.device(place.device)
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    model = find_model(job.row.model)
+    data = place.folds[job.fold].select(model.uses, model.map_modalities)
+    fitted = fit(job.row, place.task, data, job.seed)
+    epochs_took = time.perf_counter() - began
+    run = make_run(job, place, data, fitted)
+    write_run(run, job.folder(place.root), fitted.model.state_dict())
+    epochs = len(fitted.history)
+    peak = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return Cost(time.perf_counter() - began, epochs_took / epochs, epochs, fitted.best_epoch, run.num_parameters, peak)
+
+
+def make_run(job: Job, place: Workplace, data: FoldData, fitted: Fitted) -> Run:
+    """What is kept of a trained model."""
+    return Run(
+        task=place.task.name,
+        row=job.row.name,
+        model=job.row.model,
+        fold=job.fold,
+        seed=job.seed,
+        fingerprint=job.fingerprint,
+        hyperparams=job.row.hyperparams,
+        train={name: value for name, value in dataclasses.asdict(job.row.train).items() if name != "seeds"},
+        spec=dataclasses.asdict(fitted.model.spec),
+        task_config=learned_config(place.task),
+        num_parameters=sum(p.numel() for p in fitted.model.parameters()),
+        num_train_clips=len(data.clips_with_input("train")),
+        best_epoch=fitted.best_epoch,
+        annotations=fitted.model.annotations,
+        modalities=fitted.model.modalities,
+        encoders={m: place.encoders[job.fold][m] for m in fitted.model.modalities},
+        clip_ids={part: tuple(data.ids[i] for i in data.parts[part].tolist()) for part in ("valid", "test")},
+        logits=predict_all(fitted, data, job.row.train.precision),
+        history=fitted.history,
+    )
+
+
+def predict_all(fitted: Fitted, data: FoldData, precision: str) -> Logits:
+    """Logits of valid and test: the fused output, every head, and the fused output with each modality removed."""
+    logits: Logits = {}
+    removable = fitted.model.modalities if len(fitted.model.modalities) > 1 else ()
+    for part in ("valid", "test"):
+        found: dict[str, NDArray[np.float32]] = predict(fitted.model, data, part, precision)
+        for m in removable:
+            found[f"without_{m}"] = predict(fitted.model, data, part, precision, without=m)["fusion"]
+        logits[part] = found
+    return logits

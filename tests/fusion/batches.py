@@ -1,0 +1,106 @@
+"""Tiny batches of every kind of task for the contract tests."""
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from pipeline.fusion.base import Batch, Criterion, FusionModel, ModelSpec, make_model
+
+DIMS = {"text": 6, "audio": 5, "video": 7}
+MAP = (4, 7)
+KINDS = ("multi_label", "multi_class", "regression")
+OUTPUTS = {"multi_label": 3, "multi_class": 4, "regression": 1}
+# Small enough for a test of every row; a row that is not named is small by its defaults.
+SMALL: dict[str, dict[str, Any]] = {
+    "text_only": {"dim": 8, "num_layers": 1, "num_heads": 2},
+    "audio_only": {"dim": 8, "num_layers": 1, "num_heads": 2},
+    "video_only": {"dim": 8, "num_layers": 1, "num_heads": 2},
+    "late_average": {"dim": 8, "num_layers": 1, "num_heads": 2},
+    "multitask_mbt": {"dim": 8, "num_layers": 1, "num_heads": 2},
+    "matchmap_sisa": {"dim": 8},
+    "matchmap_misa": {"dim": 8},
+    "matchmap_sima": {"dim": 8},
+}
+
+
+def make_spec(kind: str = "multi_label", **changes: Any) -> ModelSpec:
+    """Text, audio and video, with a map for the video, and own annotations where the kind has them."""
+    annotations = ("M", "T", "A", "V") if kind == "regression" else ("M",)
+    return replace(ModelSpec(kind, OUTPUTS[kind], dict(DIMS), {"video": MAP}, annotations, 0.5 if kind == "regression" else 1.0), **changes)
+
+
+def make_target(kind: str, size: int, generator: torch.Generator) -> Tensor:
+    """A target of which no two neighbours agree."""
+    classes = torch.arange(size) % OUTPUTS[kind]
+    if kind == "multi_class":
+        return classes
+    if kind == "multi_label":
+        return functional.one_hot(classes, OUTPUTS[kind]).float()
+    return torch.linspace(-1, 1, size).unsqueeze(-1) + 0.01 * torch.rand(size, 1, generator=generator)
+
+
+def make_batch(kind: str = "multi_label", size: int = 6, seed: int = 0, extra: int = 0) -> Batch:
+    """Clips of different lengths, real steps first; `extra` steps of padding besides, whose values are of no matter."""
+    generator = torch.Generator().manual_seed(seed)
+    features, padding_mask, present = {}, {}, {}
+    for m, dim in DIMS.items():
+        lengths = torch.randint(2, 6, (size,), generator=generator)
+        padding_mask[m] = torch.arange(5 + extra) >= lengths.unsqueeze(-1)
+        values = torch.cat([torch.randn(size, 5, dim, generator=generator), torch.zeros(size, extra, dim)], dim=1)
+        features[m] = values.masked_fill(padding_mask[m].unsqueeze(-1), 0.0)
+        present[m] = torch.ones(size, dtype=torch.bool)
+    maps = {"video": torch.randn(size, *MAP, generator=generator)}
+    targets = {a: make_target(kind, size, generator) for a in make_spec(kind).annotations}
+    return Batch(torch.arange(size), features, padding_mask, present, maps, targets, epoch=1)
+
+
+def take(batch: Batch, index: list[int]) -> Batch:
+    """Some clips of a batch."""
+    parts = {n: {k: v[index] for k, v in getattr(batch, n).items()} for n in ("features", "padding_mask", "present", "maps", "targets")}
+    return replace(batch, index=batch.index[index], **parts)
+
+
+def remove(batch: Batch, modality: str, clips: list[int]) -> Batch:
+    """The batch, some of whose clips lack a modality."""
+    gone = batch.without(modality)
+    chosen = torch.zeros(len(batch), dtype=torch.bool)
+    chosen[clips] = True
+
+    def mix(name: str) -> dict[str, Tensor]:
+        old, new = getattr(batch, name), getattr(gone, name)
+        return {m: torch.where(chosen.view(-1, *[1] * (old[m].ndim - 1)), new[m], old[m]) for m in old}
+
+    return replace(batch, **{name: mix(name) for name in ("features", "padding_mask", "present", "maps")})
+
+
+def make_criteria(kind: str) -> dict[str, Criterion]:
+    """The tasks' losses, without class weights."""
+    losses = {
+        "multi_label": functional.binary_cross_entropy_with_logits,
+        "multi_class": functional.cross_entropy,
+        "regression": functional.l1_loss,
+    }
+    return {a: (lambda logits, target: losses[kind](logits, target)) for a in ("M", "T", "A", "V")}
+
+
+def make_small(name: str, kind: str = "multi_label", seed: int = 0, **hyperparams: Any) -> FusionModel:
+    """A small model, the same for the same seed."""
+    torch.manual_seed(seed)
+    return make_model(name, {**SMALL.get(name, {}), **hyperparams}, make_spec(kind))
+
+
+def train(model: FusionModel, batch: Batch, steps: int, learning_rate: float = 0.01) -> float:
+    """Some steps of AdamW as the trainer takes them; the last loss."""
+    criteria, optimizer = make_criteria(model.spec.kind), torch.optim.AdamW(model.param_groups(learning_rate, 0.0), fused=True)
+    loss = torch.zeros(())
+    for _ in range(steps):
+        output = model.train()(batch)
+        loss = model.loss(output, batch, criteria)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        model.after_step(output, batch)
+    return float(loss.detach())
