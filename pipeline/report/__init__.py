@@ -1,0 +1,1 @@
+"""Scores of saved predictions, and the tables, plots and pages made of them."""

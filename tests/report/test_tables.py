@@ -1,0 +1,111 @@
+"""Tables in the layout of the source documents, and the documents made of them."""
+
+import pytest
+
+from pipeline.clips.manifest import read_manifest
+from pipeline.clips.splits import read_splits
+from pipeline.report.comparisons import make_comparison_table, make_outputs_table
+from pipeline.report.document import Details, Heading, Items, Paragraph
+from pipeline.report.html import render_html
+from pipeline.report.markdown import render_markdown
+from pipeline.report.published import PUBLISHED
+from pipeline.report.scores import EvaluateConfig, compute_scores
+from pipeline.report.table import Cell, Column, Line, Table
+from pipeline.report.tables import make_main_table, make_published_table, ordered_rows
+from pipeline.tasks.task import Task
+from tests.report.worlds import SKILL, make_world
+
+
+@pytest.fixture(scope="module")
+def scores(tmp_path_factory):
+    folder, found = tmp_path_factory.mktemp("world"), {}
+    runs = make_world(folder, skill={"concat": 1.1, **SKILL}, tasks=("emotion", "sentiment", "category"), claims=True)
+    manifest, splits = read_manifest(folder / "data/clips/demo"), read_splits(folder / "data/clips/demo")
+    for name in runs:
+        task = Task.read(folder / "params.yaml", name)
+        found[name] = compute_scores(task, ["concat", *SKILL], runs[name], manifest, splits["speaker"], EvaluateConfig(50, 0))
+    return found
+
+
+def titles(table):
+    return [f"{c.group}_{c.title}" if c.group else c.title for c in table.columns]
+
+
+def test_a_multi_label_table_has_accuracy_and_f1_of_each_label_then_averages(scores):
+    table = make_main_table(scores["emotion"])
+    assert titles(table)[:5] == ["Model", "anger_Acc", "anger_F1", "disgust_Acc", "disgust_F1"]
+    assert titles(table)[-4:] == ["average_Acc", "average_F1", "no threshold_AUC", "no threshold_AP"]
+    shown = [float(cell.text) for cell in table.lines[1].cells[1:15]]
+    assert shown[13] == pytest.approx(sum(shown[1:13:2]) / 6, abs=0.06)
+
+
+def test_a_sentiment_table_has_the_columns_of_the_source_and_families_by_annotation(scores):
+    table = make_main_table(scores["sentiment"])
+    assert titles(table)[:6] == ["Model", "Annotation", "Acc2", "F1", "MAE", "Corr"]
+    assert [line.cells[0].text for line in table.lines if line.kind == "heading"] == ["trained on M", "trained on M, T, A, V"]
+    assert table.lines[-1].cells[1].text == "M, T, A, V"
+
+
+def test_trivial_and_linear_rows_head_every_table(scores):
+    assert ordered_rows(scores["emotion"])[:2] == ["constant", "linear"]
+    for make in (make_main_table, make_comparison_table):
+        assert [line.cells[0].text for line in make(scores["category"]).lines[:2]] == ["constant", "linear"]
+
+
+def test_the_best_value_is_marked_only_where_a_task_claims_something(scores):
+    marked = [cell for line in make_main_table(scores["category"]).lines for cell in line.cells if cell.best]
+    assert len(marked) >= len(make_main_table(scores["category"]).columns) - 1
+    silent = {**scores["category"], "config": {**scores["category"]["config"], "claims": False}}
+    assert not [cell for line in make_main_table(silent).lines for cell in line.cells if cell.best]
+
+
+def test_the_smallest_error_is_the_best(scores):
+    table = make_main_table(scores["sentiment"])
+    column = titles(table).index("MAE")
+    family = [line.cells[column] for line in table.lines if len(line.cells) > 1 and line.cells[1].text == "M"]
+    assert min(float(cell.text) for cell in family) == next(float(cell.text) for cell in family if cell.best)
+
+
+def test_differences_carry_signs_intervals_and_corrected_p(scores):
+    table = make_comparison_table(scores["emotion"])
+    rows = {line.cells[0].text: line.cells for line in table.lines}
+    assert rows["linear"][3].text == "reference"
+    assert rows["constant"][3].text.startswith("−")
+    assert rows["concat"][1].small.startswith("[")
+    assert "50 paired bootstrap draws over 2 groups of test clips (by speaker)" in table.caption
+
+
+def test_heads_and_removed_modalities_stand_where_a_row_has_them(scores):
+    table = make_outputs_table(scores["sentiment"])
+    rows = {line.cells[0].text: line.cells for line in table.lines}
+    assert rows["multitask_mbt"][2].small == "T"
+    assert rows["concat"][2].text == "–"
+    assert "constant" not in rows
+
+
+def test_published_averages_are_computed_from_the_columns():
+    rows = {line.cells[0].text: line.cells for line in make_published_table(PUBLISHED["iemocap"][0]).lines}
+    assert (rows["FE2E"][-2].text, rows["FE2E"][-1].text) == ("84.5", "58.8")  # the source states 85.7 and 57.1
+    assert (rows["EmoMBT"][-2].text, rows["EmoMBT"][-1].text) == ("86.6", "64.6")
+    mosei = {line.cells[0].text: line.cells for line in make_published_table(PUBLISHED["mosei"][0]).lines}
+    assert (mosei["EmoMBT"][-2].text, mosei["EmoMBT"][-1].text) == ("74.3", "49.6")
+
+
+def test_published_tables_are_whole():
+    for tables in PUBLISHED.values():
+        for published in tables:
+            width = 2 * len(published.labels) or len(published.columns)
+            assert all(len(values) == width for _, _, values in published.rows)
+            assert published.differs
+    assert len(PUBLISHED["ch_sims"][0].rows) == 12
+
+
+def test_markdown_and_html_render_the_same_table():
+    cells = (Cell("a|b"), Cell("1.0", "[0.5, 1.5]", best=True))
+    table = Table("Caption of `it`.", (Column("Model", numeric=False), Column("F1", "anger")), (Line((Cell("M"),), "heading"), Line(cells)))
+    blocks = [Heading(1, "T"), Heading(2, "A & `b`"), Paragraph("<x>", notice=True), table, Items((("F1", "what"),)), Details("more", ())]
+    text, page = render_markdown(blocks), render_html(blocks)
+    assert "| Model | anger_F1 |\n| --- | ---: |\n| M |  |\n| a\\|b | **1.0** [0.5, 1.5] |" in text
+    assert '<a href="#a-b">A &amp; <code>b</code></a>' in page
+    assert "&lt;x&gt;" in page
+    assert '<th scope="row">a|b</th><td class="start"><strong>1.0</strong> <small>[0.5, 1.5]</small></td>' in page
