@@ -1,7 +1,7 @@
 """An adapter's ready-made rows, and how they come into params.yaml with its comments kept.
 
-corpora/<adapter>.yaml, beside the adapter, is a params.yaml of its own, in which CORPUS stands for the corpus' name; its leading comment says
-what to link or copy where.
+corpora/<adapter>.yaml, beside the adapter, is a params.yaml of its own, in which CORPUS stands for the corpus' name; its leading comment
+says what to link or copy where.
 """
 
 import io
