@@ -53,7 +53,7 @@ def make_corpus(config: DemoConfig, folder: Path, earlier: Iterable[Path] = (), 
 def plan_corpus(config: DemoConfig, earlier: Iterable[Path] = ()) -> dict[str, Any]:
     """The counts that `make_corpus` would return, writing nothing."""
     scripts = [write_script(config, index) for index in range(config.num_clips)]
-    sources = [folder for folder in earlier if _read_recipe(folder) == recipe(config)]
+    sources = [folder for folder in earlier if _read_recipe(folder) == json.loads(json.dumps(recipe(config)))]
     reused = sum(any((folder / media_path(config, script)).exists() for folder in sources) for script in scripts)
     return {"plan": True, "computed": len(scripts) - reused, "reused": reused, **summarise(scripts)}
 

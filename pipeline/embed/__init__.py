@@ -1,0 +1,1 @@
+"""Encoders as artifacts, and the embeddings that they make of features."""

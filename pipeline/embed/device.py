@@ -1,0 +1,34 @@
+"""Which device computes, and in which precision."""
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING
+
+from pipeline.errors import ParamsError
+
+if TYPE_CHECKING:
+    import torch
+
+
+def choose_device(name: str) -> "torch.device":
+    """Return the device of that name; auto: the first GPU, or the CPU where there is none.
+
+    Raises:
+        ParamsError: there is no such device.
+    """
+    import torch
+
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    kind, _, number = name.partition(":")
+    if kind == "cpu" and not number:
+        return torch.device("cpu")
+    if kind != "cuda" or not torch.cuda.is_available() or int(number or 0) >= torch.cuda.device_count():
+        raise ParamsError(f"there is no device `{name}` here; use auto, cpu" + ", cuda" * torch.cuda.is_available())
+    return torch.device(name)
+
+
+def computing_in(precision: str, device: "torch.device") -> "AbstractContextManager[object]":
+    """Return the context in which a network computes: fp32 as it is, bf16 by autocast."""
+    import torch
+
+    return nullcontext() if precision == "fp32" else torch.autocast(device.type, torch.bfloat16)

@@ -1,0 +1,75 @@
+"""Batches cut from packed arrays: right values, right masks, an order that depends on seed and epoch alone."""
+
+import numpy as np
+import torch
+
+from pipeline.training.dataset import FoldData, Packed, compute_statistics, iterate, order_batches
+
+
+def make_packed(lengths: list[int], dim: int = 3) -> Packed:
+    """Clips of these lengths, packed in reverse order, whose steps count up."""
+    values = np.arange(sum(lengths) * dim, dtype=np.float16).reshape(-1, dim)
+    start = np.array([sum(lengths[i + 1 :]) for i in range(len(lengths))], dtype=np.int64)
+    return Packed.of(values, start, np.array(lengths, dtype=np.int64))
+
+
+def make_data(lengths: list[int]) -> FoldData:
+    """A fold whose train part is all its clips."""
+    index, packed = torch.arange(len(lengths)), make_packed(lengths)
+    return FoldData(tuple(f"c{i}" for i in index), {"train": index}, {"text": packed}, {}, {"M": torch.rand(len(lengths), 1)}, {})
+
+
+def test_a_gathered_batch_holds_each_clips_steps_and_zeros() -> None:
+    packed = make_packed([2, 4, 1])
+    features, padding_mask = packed.gather(torch.tensor([1, 2]))
+    assert features.dtype == torch.float32
+    assert padding_mask.tolist() == [[False] * 4, [False, True, True, True]]
+    assert features[0].tolist() == packed.values[1:5].tolist()
+    assert features[1, 0].tolist() == packed.values[0].tolist()
+    assert not features[1, 1:].any()
+
+
+def test_a_clip_without_steps_is_all_padding_and_not_present() -> None:
+    data = make_data([0, 2])
+    batch = data.batch(torch.tensor([0]))
+    assert batch.padding_mask["text"].tolist() == [[True]]
+    assert batch.present["text"].tolist() == [False]
+    assert data.clips_with_input("train").tolist() == [1]
+
+
+def test_packing_copies_nothing() -> None:
+    values = np.zeros((4, 2), np.float16)
+    packed = Packed.of(values, np.zeros(1, np.int64), np.ones(1, np.int64))
+    values[0, 0] = 7
+    assert float(packed.values[0, 0]) == 7
+
+
+def test_statistics_are_those_of_the_real_steps() -> None:
+    packed = make_packed([2, 4, 1, 0])
+    mean, sd = compute_statistics(packed, torch.tensor([0, 2, 3]))
+    steps = torch.cat([packed.values[5:7], packed.values[0:1]]).float()
+    torch.testing.assert_close(mean, steps.mean(0))
+    torch.testing.assert_close(sd, steps.std(0, correction=0))
+
+
+def test_the_order_depends_on_seed_and_epoch_alone_and_covers_every_clip_once() -> None:
+    lengths = np.random.default_rng(0).integers(1, 50, 70)
+    first, again = order_batches(lengths, 16, 3, 1), order_batches(lengths, 16, 3, 1)
+    assert [b.tolist() for b in first] == [b.tolist() for b in again]
+    assert sorted(np.concatenate(first).tolist()) == list(range(70))
+    for other in (order_batches(lengths, 16, 4, 1), order_batches(lengths, 16, 3, 2)):
+        assert [b.tolist() for b in first] != [b.tolist() for b in other]
+    assert {len(b) for b in first} == {14}
+
+
+def test_batches_hold_clips_of_like_length() -> None:
+    lengths = np.random.default_rng(0).integers(1, 3000, 512)
+    padded = sum(lengths[b].max() * len(b) for b in order_batches(lengths, 16, 0, 1))
+    assert padded < 1.4 * lengths.sum()
+
+
+def test_evaluation_visits_every_clip_once() -> None:
+    data = make_data([3, 1, 0, 2, 5])
+    seen = np.concatenate([chosen for chosen, _ in iterate(data, data.parts["train"], 2)])
+    assert sorted(seen.tolist()) == [0, 1, 2, 3, 4]
+    assert list(iterate(data, torch.tensor([], dtype=torch.int64), 2)) == []
