@@ -1,5 +1,6 @@
 """Embeddings of one encoder row: with its one artifact, or with one for each fold."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ def embed_folds(
     The device has all of a run's cores: `options.workers` threads decode beside it, and no worker processes are started.
 
     Returns:
-        The summary of the run, or of each fold's.
+        The summary of the run, all folds together.
 
     Raises:
         ShardError: there are no features.
@@ -29,9 +30,7 @@ def embed_folds(
     if not shards:
         raise ShardError(f"{features} holds no shards; run the stage that makes it, or `dvc pull` to get it")
     header = read_shard(shards[0]).header
-    here = RunOptions(1, options.limit, options.recompute, options.plan)
-    summaries = {}
-    for fold in list_folds(encoder):
-        extractor = EmbeddingExtractor(encoder / fold, row, header.config_values, device, options.workers)
-        summaries[fold] = run_sharded(features, extractor, out / fold, settings, here)
-    return summaries.get("", {"folds": summaries})
+    extractors = {
+        fold: EmbeddingExtractor(encoder / fold, row, header.config_values, device, options.workers) for fold in list_folds(encoder)
+    }
+    return run_sharded(features, extractors, out, settings, dataclasses.replace(options, workers=1))

@@ -5,7 +5,7 @@ import json
 import logging
 import multiprocessing
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -16,7 +16,6 @@ from pipeline.clips.manifest import Manifest
 from pipeline.errors import PipelineError, ShardError, SkippedError
 from pipeline.progress import Progress, show_progress
 from pipeline.shards.extractor import Extractor, Skip
-from pipeline.shards.features import list_shards
 from pipeline.shards.plan import ShardJob, find_earlier, plan_clips, plan_features
 from pipeline.shards.previous import Previous, is_dvc_output, open_partial, publish
 from pipeline.shards.worker import Tally, run_job, run_job_in_worker, start_worker
@@ -62,13 +61,17 @@ class RunOptions:
 
 
 def run_sharded(
-    source: Manifest | Path, extractor: Extractor[Any], out: Path, settings: ShardSettings, options: RunOptions
+    source: Manifest | Path,
+    extractor: Extractor[Any] | Mapping[str, Extractor[Any]],
+    out: Path,
+    settings: ShardSettings,
+    options: RunOptions,
 ) -> dict[str, Any]:
     """Bring the rows of a corpus into shards below `out`, computing only those that no earlier version holds.
 
     Args:
         source: the corpus' clips, or the folder of upstream shards that an encoder reads.
-        extractor: what computes a row.
+        extractor: what computes a row; or several by the folder below `out` that each fills, such as `fold-0`.
         out: the output folder; it is replaced as a whole once everything is there.
         settings: the section `shards` of params.yaml.
         options: what changes the speed only.
@@ -85,19 +88,28 @@ def run_sharded(
     began = time.monotonic()
     if options.limit is not None and not options.plan and is_dvc_output(out):
         raise PipelineError(f"--limit is for development and {out} is an output of dvc.yaml; give another folder")
-    jobs = _plan(source, extractor, settings, options)
+    extractors = extractor if isinstance(extractor, Mapping) else {"": extractor}
+    parts = {part: _plan(source, extractors[part], settings, options) for part in extractors}
     with Previous(out, options.recompute) as previous:
-        find_earlier(jobs, previous)
+        _find_earlier(parts, previous)
         if options.plan:
-            return _estimate(jobs, out, options)
+            return _estimate([job for jobs in parts.values() for job in jobs], out, options)
         with open_partial(out) as partial, Previous(out, options.recompute) as current:
-            find_earlier(jobs, current)  # a run that held the lock may have finished some of them
-            tally = _run(jobs, extractor, partial, options)
+            _find_earlier(parts, current)  # a run that held the lock may have finished some of them
+            tally = Tally()
+            for part, jobs in parts.items():
+                tally += _run(jobs, extractors[part], partial / part, options)
             tally.seconds = time.monotonic() - began
-            _finish(jobs, tally, partial, settings)
+            _finish(parts, tally, partial, settings)
             publish(partial, out)
     _log_run(out, tally, options)
     return tally.summary()
+
+
+def _find_earlier(parts: Mapping[str, Sequence[ShardJob]], previous: Previous) -> None:
+    """Look up the rows of each part in the same part of the earlier versions."""
+    for part, jobs in parts.items():
+        find_earlier(jobs, (folder / part for folder in previous.folders()))
 
 
 def _plan(source: Manifest | Path, extractor: Extractor[Any], settings: ShardSettings, options: RunOptions) -> list[ShardJob]:
@@ -111,6 +123,7 @@ def _plan(source: Manifest | Path, extractor: Extractor[Any], settings: ShardSet
 
 def _run(jobs: Sequence[ShardJob], extractor: Extractor[Any], partial: Path, options: RunOptions) -> Tally:
     """Run all jobs, here or in worker processes, under one progress bar."""
+    partial.mkdir(exist_ok=True)
     num_rows = sum(len(job.items) for job in jobs)
     busy = sum(bool(job.to_compute) for job in jobs)
     with show_progress(extractor.name, num_rows) as bar:
@@ -142,19 +155,19 @@ def _run_in_workers(jobs: Sequence[ShardJob], extractor: Extractor[Any], partial
     return done
 
 
-def _finish(jobs: Sequence[ShardJob], tally: Tally, partial: Path, settings: ShardSettings) -> None:
+def _finish(parts: Mapping[str, Sequence[ShardJob]], tally: Tally, partial: Path, settings: ShardSettings) -> None:
     """Write skipped.csv, remove what an earlier run left and this one did not write, and check the share of skips."""
-    names = {job.name for job in jobs}
-    for path in partial.iterdir():
-        if path.name not in names:
+    written = {partial / part / job.name for part, jobs in parts.items() for job in jobs}
+    for path in partial.rglob("*"):
+        if path.is_file() and path not in written:
             path.unlink()
     with (partial / "skipped.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerows([("clip_id", "reason"), *sorted(tally.skips.items())])
-    num_rows = sum(len(job.items) for job in jobs)
-    if len(tally.skips) > settings.max_skipped * num_rows:
+    num_clips = len({item.clip_id for jobs in parts.values() for job in jobs for item in job.items})
+    if len(tally.skips) > settings.max_skipped * num_clips:
         raise SkippedError(
-            f"{len(tally.skips)} of {num_rows} clips were skipped ({tally.summary()['skipped']}), more than `max_skipped` allows; "
+            f"{len(tally.skips)} of {num_clips} clips were skipped ({tally.summary()['skipped']}), more than `max_skipped` allows; "
             f"{partial / 'skipped.csv'} lists them. Mend them, or raise shards.max_skipped in params.yaml; nothing computed is lost"
         )
 
@@ -177,7 +190,7 @@ def _estimate(jobs: Sequence[ShardJob], out: Path, options: RunOptions) -> dict[
 def _log_run(out: Path, tally: Tally, options: RunOptions) -> None:
     """Add seconds and bytes a row to a log beside the output: they never repeat, so they stand in no output."""
     if tally.computed:
-        size = sum(path.stat().st_size for path in list_shards(out))
+        size = sum(path.stat().st_size for path in out.rglob("*.h5"))
         rows = tally.computed + tally.reused
         entry = {"rows": tally.computed, "seconds": tally.seconds / tally.computed, "bytes": size / rows, "workers": options.workers}
         with out.with_name(out.name + LOG_SUFFIX).open("a", encoding="utf-8") as file:

@@ -11,7 +11,6 @@ from pipeline.errors import ShardError
 from pipeline.shards.extractor import Extractor, FeatureRow, Skip
 from pipeline.shards.features import list_shards
 from pipeline.shards.fingerprint import shard_number
-from pipeline.shards.previous import Previous
 from pipeline.shards.shard import read_shard
 
 log = logging.getLogger(__name__)
@@ -96,15 +95,15 @@ def plan_features(folder: Path, extractor: Extractor[Any], limit: int | None = N
     return jobs
 
 
-def find_earlier(jobs: Sequence[ShardJob], previous: Previous) -> None:
-    """Give each job the places of the rows that an earlier version holds, looking no further than needed.
+def find_earlier(jobs: Sequence[ShardJob], folders: Iterable[Path]) -> None:
+    """Give each job the places of the rows that an earlier version holds, looking into no more folders than needed.
 
     Raises:
         CacheError: a version is needed, recorded and cannot be read.
     """
     wanted = {item.fingerprint for job in jobs for item in job.items if not isinstance(item.source, Skip)}
     found: dict[str, RowPlace] = {}
-    for folder in previous.folders() if wanted else ():
+    for folder in folders if wanted else ():
         for path in list_shards(folder):
             for fingerprint, place in _read_places(path):
                 if fingerprint in wanted:

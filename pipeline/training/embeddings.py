@@ -110,6 +110,20 @@ def check_unseen(source: Source, fold: Fold, where: str) -> None:
             )
 
 
+def leave_to_encoders(fold: Fold, sources: Mapping[str, Source]) -> Fold:
+    """The fold without the clips that an encoder of `fit_share: half` was fitted on: on those its embeddings are over-confident.
+
+    Raises:
+        SplitError: no clip is left to train on.
+    """
+    halves = {m: s.encoder for m, s in sources.items() if s.encoder is not None and s.encoder.fit_share == "half"}
+    seen = {i for encoder in halves.values() for i in encoder.clips}
+    train = tuple(i for i in fold.train if i not in seen)
+    if fold.train and not train:
+        raise SplitError(f"the encoders of {', '.join(halves)} were fitted on every clip of the train part; fit them on a half of it")
+    return Fold(train, fold.valid, fold.test)
+
+
 def make_fold(task: Task, manifest: Manifest, fold: Fold, sources: Mapping[str, Source]) -> FoldData:
     """The fold in memory: views of the packed embeddings, targets, and the train part's statistics.
 

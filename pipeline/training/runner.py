@@ -24,7 +24,7 @@ from pipeline.shards.previous import Previous, is_dvc_output, open_partial, publ
 from pipeline.tasks.task import Task
 from pipeline.training.costs import Cost, append_log, estimate
 from pipeline.training.earlier import copy_finished, find_finished, remove_others
-from pipeline.training.embeddings import EmbeddingsReader, make_fold
+from pipeline.training.embeddings import EmbeddingsReader, leave_to_encoders, make_fold
 from pipeline.training.jobs import Job, make_jobs
 from pipeline.training.worker import Workplace, one_thread, run_job
 from pipeline.training.zoo import read_zoo
@@ -74,7 +74,7 @@ def train_zoo(
     folds = []
     for number, fold in enumerate(task.folds(manifest, read_splits(clips))):
         sources = reader.read(number, fold)
-        folds.append((make_fold(task, manifest, fold, sources), sources))
+        folds.append((make_fold(task, manifest, leave_to_encoders(fold, sources), sources), sources))
     jobs = make_jobs(task, rows, folds)
     with Previous(out, options.recompute) as previous:
         if options.plan:

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from pipeline.clips.manifest import Manifest, read_manifest, write_manifest
+from pipeline.clips.splits import read_splits
 from pipeline.errors import ModelError, PipelineError, ShardError, SplitError
 from pipeline.training.run import read_run, read_runs, run_folder
 from pipeline.training.runner import TrainOptions, train_zoo
@@ -147,6 +148,20 @@ def test_an_encoder_that_saw_train_clips_is_told_in_the_run(tmp_path: Path) -> N
     encoders = read_runs(corpus.out, ["concat"])[0].encoders
     assert {m: encoder["fit_share"] for m, encoder in encoders.items()} == {"text": None, "audio": None, "video": "half"}
     assert encoders["video"]["config"]["network"] == "test"
+
+
+def test_the_half_that_an_encoder_was_fitted_on_trains_no_fusion(tmp_path: Path) -> None:
+    corpus = make_corpus(tmp_path, seen=("clip000", "clip001"))
+    corpus.write_params({"concat": {}})
+    train(corpus)
+    run = read_runs(corpus.out, ["concat"])[0]
+    assert run.num_train_clips == len(read_splits(corpus.clips)["speaker"][0].train) - 2
+
+
+def test_an_encoder_fitted_on_every_train_clip_leaves_none_to_fuse(tmp_path: Path) -> None:
+    everything = tuple(f"clip{i:03d}" for i in range(40) if i % 8 < 4)
+    with pytest.raises(SplitError, match="fit them on a half"):
+        train(make_corpus(tmp_path, seen=everything))
 
 
 def test_each_fold_has_its_own_runs_and_embeddings(tmp_path: Path) -> None:
