@@ -6,6 +6,7 @@ ill-typed key is a `ParamsError` that names the key, where it stands and the nea
 
 import dataclasses
 import difflib
+import math
 import re
 import types
 import typing
@@ -31,7 +32,7 @@ def read_params(path: Path) -> dict[str, Any]:
         params = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ParamsError(f"{path} does not exist; run the stage from the repository's root or give --params") from error
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, IsADirectoryError, RecursionError) as error:  # ValueError: no UTF-8, no date, a number too long
         raise ParamsError(f"{path} is not readable YAML: {error}") from error
     if not isinstance(params, dict):
         raise ParamsError(f"{path} must be a mapping of tables and sections, not {_kind(params)}")
@@ -125,10 +126,21 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
     if dataclasses.is_dataclass(hint):
         return build(typing.cast(type[Any], hint), value, where)
     if hint is float and (type(value) in (int, float) or (isinstance(value, str) and _EXPONENT.fullmatch(value))):
-        return float(value)
+        return _finite(value, where)
     if type(value) is hint:
         return value
     raise ParamsError(f"{where} must be {_name(hint)}, not {_kind(value)} {value!r}")
+
+
+def _finite(value: int | float | str, where: str) -> float:
+    """Return a number as a float, or raise ParamsError where it is none that a computation can use."""
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise ParamsError(f"{where} must be a finite number, not {str(value)[:80]}")
+    return number
 
 
 def _convert_union(args: tuple[Any, ...], value: Any, where: str) -> Any:

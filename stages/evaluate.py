@@ -26,7 +26,8 @@ def main(row: Row, clips: ClipsFolder, runs: RunsFolder, out: OutFolder, params:
     from pipeline.tasks.task import Task
     from pipeline.training.run import read_runs
 
-    task, rows, config = Task.read(params, row), list(read_table(params, "zoo")), read_section(params, "evaluate", EvaluateConfig)
+    task, config = Task.read(params, row), read_section(params, "evaluate", EvaluateConfig)
+    rows = task.config.rows(read_table(params, "zoo"))
     manifest = read_manifest(clips)
     folds = task.folds(manifest, read_splits(clips))
     scores = compute_scores(task, rows, read_runs(runs, rows), manifest, folds, config)

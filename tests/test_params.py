@@ -74,3 +74,20 @@ def test_a_file_that_is_no_mapping_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "p.yaml").write_text(text)
     with pytest.raises(ParamsError, match=r"p\.yaml"):
         read_section(tmp_path / "p.yaml", "a", Config)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), "1e999", 10**400])
+def test_a_number_that_is_not_finite_is_named(value: object) -> None:
+    @dataclass(frozen=True)
+    class Rate:
+        rate: float
+
+    with pytest.raises(ParamsError, match=r"p\.rate must be a finite number"):
+        build(Rate, {"rate": value}, "p")
+
+
+@pytest.mark.parametrize("text", ["day: 2020-13-45", "number: " + "9" * 5000])
+def test_a_value_that_yaml_cannot_read_is_told(tmp_path: Path, text: str) -> None:
+    (tmp_path / "params.yaml").write_text(text)
+    with pytest.raises(ParamsError, match="not readable YAML"):
+        read_params(tmp_path / "params.yaml")

@@ -47,12 +47,16 @@ class Clip:
     audio_digest: str | None = None
 
     def __post_init__(self) -> None:
-        if not self.id or len(self.id.encode()) > 255 or not self.id.isprintable():
+        if not self.id or not self.id.isprintable() or len(self.id.encode()) > 255:
             raise ManifestError(f"clip id {self.id[:80]!r} must be 1 to 255 bytes of printable text")
         if not (math.isfinite(self.start) and self.start >= 0):
             raise ManifestError(f"clip {self.id}: start {self.start} must be a number of seconds ≥ 0")
         if self.end is not None and not (math.isfinite(self.end) and self.end > self.start):
             raise ManifestError(f"clip {self.id}: end {self.end} must come after its start {self.start}")
+        if self.frame_rate is not None and not (math.isfinite(self.frame_rate) and self.frame_rate > 0):
+            raise ManifestError(f"clip {self.id}: frame_rate {self.frame_rate} must be a number above 0")
+        if self.region is not None and not all(map(math.isfinite, self.region)):
+            raise ManifestError(f"clip {self.id}: region {self.region} must be four shares of the picture")
 
     @property
     def recording(self) -> str:

@@ -62,7 +62,7 @@ def read_manifest(folder: Path) -> Manifest:
         with path.open(encoding="utf-8") as lines:
             for number, line in enumerate(lines, 1):
                 clips.append(_read_line(line, f"{path}, line {number}"))
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise ManifestError(f"{path} does not exist; run index_clips, or `dvc pull` to get it") from error
     except UnicodeDecodeError as error:
         raise ManifestError(f"{path} is not UTF-8 text: {error}; delete it and run index_clips again") from error
@@ -73,7 +73,7 @@ def _read_line(line: str, where: str) -> Clip:
     """Return the clip that a line holds."""
     try:
         return Clip.from_json(json.loads(line))
-    except (json.JSONDecodeError, RecursionError, ManifestError) as error:
+    except (ValueError, OverflowError, RecursionError, ManifestError) as error:
         raise ManifestError(f"{where} is not a clip: {error}; delete the file and run index_clips again") from error
 
 

@@ -47,8 +47,10 @@ def merge_rows(params: Path, rows: dict[str, dict[str, Any]], write: bool = True
         table = yaml.load(params.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ParamsError(f"{params} does not exist; run the command from the repository's root or give --params") from error
-    except YAMLError as error:
+    except (YAMLError, ValueError) as error:
         raise ParamsError(f"{params} is not readable YAML: {error}") from error
+    if not isinstance(table, dict) or any(table.get(name) and not isinstance(table[name], dict) for name in rows):
+        raise ParamsError(f"{params} must be a mapping of tables, each a mapping of rows; correct it, then add the corpus")
     added: list[str] = []
     kept: list[str] = []
     for name, new in rows.items():

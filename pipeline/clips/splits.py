@@ -63,7 +63,7 @@ def read_splits(folder: Path) -> dict[str, tuple[Fold, ...]]:
     try:
         table = json.loads(path.read_text(encoding="utf-8"))
         return {name: tuple(_read_fold(fold) for fold in folds) for name, folds in table.items()}
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise SplitError(f"{path} does not exist; run index_clips, or `dvc pull` to get it") from error
     except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
         raise SplitError(f"{path} is not a table of folds: {error}; delete it and run index_clips again") from error

@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import os
 import shutil
+import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -98,8 +99,12 @@ def label_row(config: DemoConfig, script: Script) -> list[Any]:
 
 
 def _read_recipe(folder: Path) -> Any:
+    """The recipe that a folder notes; None where there is none or it is torn, so that nothing of the folder is kept."""
     path = folder / RECIPE_FILE
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    try:
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    except ValueError:
+        return None
 
 
 def _clear(folder: Path, config: DemoConfig, wanted: set[Path]) -> None:
@@ -134,8 +139,20 @@ def _render_all(config: DemoConfig, folder: Path, scripts: list[Script], workers
         yield from map(render, scripts)
         return
     by_speaker = sorted(scripts, key=lambda script: script.speaker)
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _start_worker) as pool:
         yield from pool.map(render, by_speaker, chunksize=4)
+
+
+def _start_worker() -> None:
+    """Let a worker process end with its parent, however that ends: an orphan would write into the folder of the next run."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def render_clip(config: DemoConfig, folder: Path, script: Script) -> None:

@@ -158,20 +158,22 @@ class FusionModel(nn.Module, ABC):
     def __init__(self, hyperparams: Any, spec: ModelSpec) -> None:
         super().__init__()
         self.spec = spec
+        self.check(spec)
         self.modalities = tuple(m for m in self.uses if m in spec.dims)
-        self._check()
         self.inputs = Standardise({m: spec.dims[m] for m in self.modalities})
         self.register_forward_pre_hook(lambda module, args: (module.inputs(args[0]), *args[1:]))
 
-    def _check(self) -> None:
-        name, have = type(self).__name__, ", ".join(self.spec.dims) or "none"
-        if self.spec.kind not in self.kinds:
-            raise ModelError(f"{name} serves {', '.join(self.kinds)} tasks, not {self.spec.kind}; take its row out of the zoo")
-        if missing := [m for m in self.requires if m not in self.spec.dims]:
+    @classmethod
+    def check(cls, spec: ModelSpec) -> None:
+        """Refuse a task that cannot serve this model; raises ModelError."""
+        name, have = cls.__name__, f"{', '.join(spec.dims) or 'none'} (the task's key `zoo` lists the rows that it trains)"
+        if spec.kind not in cls.kinds:
+            raise ModelError(f"{name} serves {', '.join(cls.kinds)} tasks, not {spec.kind}; take its row out of the zoo")
+        if missing := [m for m in cls.requires if m not in spec.dims]:
             raise ModelError(f"{name} needs {', '.join(missing)}; the task's encoders have: {have}")
-        if len(self.modalities) < self.min_modalities:
-            raise ModelError(f"{name} needs {self.min_modalities} of {', '.join(self.uses)}; the task's encoders have: {have}")
-        if self.requires_maps and (unmapped := [m for m in self.map_modalities if m not in self.spec.maps]):
+        if sum(m in spec.dims for m in cls.uses) < cls.min_modalities:
+            raise ModelError(f"{name} needs {cls.min_modalities} of {', '.join(cls.uses)}; the task's encoders have: {have}")
+        if cls.requires_maps and (unmapped := [m for m in cls.map_modalities if m not in spec.maps]):
             raise ModelError(f"{name} reads the un-pooled map of {', '.join(unmapped)}; set `map: true` in that row of `encoders`")
 
     @property

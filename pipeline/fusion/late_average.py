@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -47,6 +47,10 @@ class LateAverage(FusionModel):
     def loss(self, output: Output, batch: Batch, criteria: Mapping[str, Criterion]) -> Tensor:
         """The sum of the nets' own losses: none learns from another."""
         return torch.stack(list(self.head_losses(output, batch, criteria).values())).sum()
+
+    def param_groups(self, learning_rate: float, weight_decay: float) -> list[dict[str, Any]]:
+        """A group for each net, so that none's gradient is clipped for another's."""
+        return [{"params": list(net.parameters()), "lr": learning_rate, "weight_decay": weight_decay} for net in self.nets.values()]
 
 
 Model = LateAverage

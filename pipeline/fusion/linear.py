@@ -19,7 +19,7 @@ from pipeline.fusion.base import Batch, ClosedFormModel, ModelSpec, Output, Sele
 from pipeline.fusion.layers import masked_mean
 from pipeline.tasks.task import pos_weight
 
-CERTAIN = 10.0  # logit of a label that never varies in train
+CERTAIN = 10.0  # logit of a label or class that never varies in train
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class Linear(ClosedFormModel):
             ridge = Ridge(alpha=penalty).fit(x, target)
             return torch.as_tensor(ridge.coef_).reshape(-1, x.shape[1]), torch.as_tensor(ridge.intercept_).reshape(-1)
         if self.spec.kind == "multi_class":
-            return self._classify(x, target, penalty, None)
+            return self._classes(x, target, penalty)
         columns = [self._label(x, target[:, c], penalty) for c in range(target.shape[1])]
         return torch.cat([weight for weight, _ in columns]), torch.cat([bias for _, bias in columns])
 
@@ -97,21 +97,25 @@ class Linear(ClosedFormModel):
             return torch.zeros(1, x.shape[1]), torch.full((1,), CERTAIN if target[0] else -CERTAIN)
         return self._classify(x, target, penalty, {0: 1.0, 1: float(pos_weight(target))})
 
-    def _classify(self, x: Any, target: Any, penalty: float, class_weight: dict[int, float] | None) -> tuple[Tensor, Tensor]:
-        """Logistic regression; two classes of a multi-class task get one row each, an absent class a logit that never wins."""
-        from sklearn.linear_model import LogisticRegression
-
+    def _classes(self, x: Any, target: Any, penalty: float) -> tuple[Tensor, Tensor]:
+        """All classes, (outputs, width) and (outputs,): a row for each that train has, for the others a logit that never wins."""
         present = np.unique(target).astype(int)
-        model = LogisticRegression(C=1.0 / penalty, max_iter=self.hyperparams.max_iter, class_weight=class_weight).fit(x, target)
-        weight, bias = torch.as_tensor(model.coef_), torch.as_tensor(model.intercept_)
-        if self.spec.kind == "multi_label":
-            return weight, bias
+        full_weight, full_bias = torch.zeros(self.spec.num_outputs, x.shape[1]), torch.full((self.spec.num_outputs,), -CERTAIN)
+        if len(present) == 1:
+            full_bias[present] = CERTAIN
+            return full_weight, full_bias
+        weight, bias = self._classify(x, target, penalty, None)
         if len(present) == 2:
             weight, bias = torch.cat([-weight / 2, weight / 2]), torch.cat([-bias / 2, bias / 2])
-        full_weight = torch.zeros(self.spec.num_outputs, x.shape[1], dtype=weight.dtype)
-        full_bias = torch.full((self.spec.num_outputs,), -CERTAIN, dtype=bias.dtype)
-        full_weight[present], full_bias[present] = weight, bias
+        full_weight[present], full_bias[present] = weight.to(full_weight), bias.to(full_bias)
         return full_weight, full_bias
+
+    def _classify(self, x: Any, target: Any, penalty: float, class_weight: dict[int, float] | None) -> tuple[Tensor, Tensor]:
+        """scikit-learn's logistic regression: a row of weights and a bias for each class it was shown, one of both for two."""
+        from sklearn.linear_model import LogisticRegression
+
+        model = LogisticRegression(C=1.0 / penalty, max_iter=self.hyperparams.max_iter, class_weight=class_weight).fit(x, target)
+        return torch.as_tensor(model.coef_), torch.as_tensor(model.intercept_)
 
 
 Model = Linear

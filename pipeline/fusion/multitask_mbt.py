@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from pipeline.errors import ModelError
 from pipeline.fusion.base import OWN_ANNOTATION, Batch, Criterion, FusionModel, ModelSpec, Output
 from pipeline.fusion.layers import SequenceEncoder, SequenceHyperparams, TransformerLayer, project
 
@@ -46,10 +47,15 @@ class LossWeights(nn.Module):
             self.sigma = nn.Parameter(torch.full((num_tasks,), 1.0 / num_tasks))
 
     def dynamic(self, losses: Tensor) -> Tensor:
-        """Dynamic weight average, w = K · softmax((ℓ(t−1) / ℓ(t−2)) / τ); ones for the first two steps."""
+        """Dynamic weight average, w = K · softmax((ℓ(t−1) / ℓ(t−2)) / τ); ones for the first two steps.
+
+        A head without a clip in one of those steps has no loss there (0), hence no ratio: it counts as unchanged.
+        """
         if len(self.history) < 2:
             return torch.ones_like(losses)
-        return len(losses) * torch.softmax(self.history[-1] / self.history[-2].clamp(min=1e-8) / self.temperature, dim=0)
+        last, before = self.history[-1], self.history[-2]
+        ratio = torch.where((last > 0) & (before > 0), last / before.clamp(min=1e-8), 1.0)
+        return len(losses) * torch.softmax(ratio / self.temperature, dim=0)
 
     def forward(self, losses: Tensor) -> Tensor:
         """The weighted loss, a scalar."""
@@ -79,8 +85,10 @@ class MultitaskMBT(FusionModel):
         self.encoders = nn.ModuleDict({m: SequenceEncoder(spec.dims[m], hyperparams) for m in self.modalities if m != "text"})
         if "text" in self.modalities:
             self.project_text = project(spec.dims["text"], hyperparams.dim)
-        centre = hyperparams.centre if hyperparams.centre in self.modalities else None
-        self.pairs = [pair for pair in combinations(self.modalities, 2) if centre is None or centre in pair]
+        centre = hyperparams.centre
+        if centre not in ("none", *self.modalities):
+            raise ModelError(f"MultitaskMBT: `centre` is {centre}, and the task's encoders have: {', '.join(self.modalities)}")
+        self.pairs = [pair for pair in combinations(self.modalities, 2) if centre == "none" or centre in pair]
         self.bottlenecks = nn.Parameter(torch.empty(len(self.pairs), hyperparams.dim))
         nn.init.trunc_normal_(self.bottlenecks, std=0.02)
         self.layers = nn.ModuleList(

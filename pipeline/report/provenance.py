@@ -67,7 +67,7 @@ def make_split_table(scores: Scores) -> Table:
 
 
 def make_runs_table(scores: Scores) -> Table:
-    """Every run's selected epoch and fingerprint."""
+    """Every run's selected epoch and fingerprint; a row fitted without epochs has neither an epoch nor parameters to train."""
     names = ("Fold", "Seed", "Train clips", "Selected epoch", "Parameters")
     columns = (Column("Model", numeric=False), *(Column(name) for name in names), Column("Fingerprint", numeric=False))
     lines = []
@@ -79,7 +79,7 @@ def make_runs_table(scores: Scores) -> Table:
                 run["seed"],
                 f"{run['num_train_clips']:,}",
                 run["best_epoch"] or NOTHING,
-                f"{described['num_parameters']:,}",
+                f"{described['num_parameters']:,}" if run["best_epoch"] else NOTHING,
             )
             lines.append(Line(tuple(Cell(str(cell)) for cell in (row, *counts, _short(run["fingerprint"])))))
     return Table("Runs behind the numbers.", columns, tuple(lines))

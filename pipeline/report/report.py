@@ -9,6 +9,7 @@ import yaml
 
 from pipeline.clips.manifest import Manifest, read_manifest
 from pipeline.errors import TaskError
+from pipeline.params import build
 from pipeline.report.document import Block, Code, Details, Heading, Items, Paragraph
 from pipeline.report.files import read_scores, write_json, write_text
 from pipeline.report.html import render_html
@@ -17,6 +18,7 @@ from pipeline.report.quality import FeatureQuality, describe_corpus
 from pipeline.report.results import describe_task
 from pipeline.report.table import Table
 from pipeline.report.tables import make_main_table
+from pipeline.tasks.config import TaskConfig
 from pipeline.tasks.metrics import METRICS
 
 Corpora = Mapping[str, tuple[Manifest, Sequence[FeatureQuality]]]
@@ -36,12 +38,13 @@ def read_task_scores(folder: Path, tasks: Mapping[str, Any], zoo: Mapping[str, A
         TaskError: a task or a row has no scores.
     """
     found = {}
-    for name in tasks:
+    for name, values in tasks.items():
         scores = read_scores(folder / name)
-        missing = [row for row in zoo if row not in scores["rows"]]
+        rows = build(TaskConfig, values, f"tasks.{name}").rows(zoo)
+        missing = [row for row in rows if row not in scores["rows"]]
         if missing:
             raise TaskError(f"{folder / name} has no scores of {', '.join(missing)}; run train@{name} and evaluate@{name}")
-        found[name] = {**scores, "rows": {row: scores["rows"][row] for row in zoo}}
+        found[name] = {**scores, "rows": {row: scores["rows"][row] for row in rows}}
     return found
 
 

@@ -118,7 +118,8 @@ def make_published_table(published: Published) -> Table:
     """A table of the literature; averages of multi-label rows are computed here."""
     if not published.labels:
         columns = [Column("Model", numeric=False), Column("Annotation", numeric=False), *(Column(name) for name in published.columns)]
-        lines = [Line((Cell(name), Cell(a), *(Cell(f"{v:.2f}".replace("-", "−")) for v in values))) for name, a, values in published.rows]
+        written = [(name, a, [f"{v:.{published.decimals}f}".replace("-", "−") for v in values]) for name, a, values in published.rows]
+        lines = [Line(tuple(Cell(text) for text in (name, annotations, *texts))) for name, annotations, texts in written]
         return Table(f"{published.title}. Source: {published.source}.", tuple(columns), tuple(lines))
     pair = (published.accuracy, "F1")
     columns = [Column("Model", numeric=False), *(Column(title, label) for label in (*published.labels, "average") for title in pair)]

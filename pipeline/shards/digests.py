@@ -34,7 +34,7 @@ def add_digests(clips: Iterable[Clip], media: Path, cache: Path, earlier: Iterab
     digests: dict[str, str] = {}
     with _open_cache(cache) as known, show_progress("index_clips", len(names), "files") as progress:
         for name in names:
-            if (media / name).exists():
+            if os.path.exists(media / name):  # also false of a name that no file can have, where Path.exists raises
                 digests[name] = _digest(media / name, name, known, counts)
             progress.advance()
     absent = [name for name in names if name not in digests]
@@ -58,22 +58,25 @@ def _open_cache(path: Path) -> Iterator[sqlite3.Connection]:
     except sqlite3.DatabaseError:
         path.unlink()
         connection = _connect(path)
-    with closing(connection), connection:
+    with closing(connection):
         yield connection
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    """Return a connection to a database that has the table."""
-    connection = sqlite3.connect(path, timeout=60)
+    """Return a connection to a sound database that has the table; a digest is kept at once, also where the run is killed."""
+    connection = sqlite3.connect(path, timeout=60, isolation_level=None)
+    connection.execute("PRAGMA synchronous = OFF")
+    if connection.execute("PRAGMA quick_check").fetchone() != ("ok",):
+        raise sqlite3.DatabaseError(f"{path} is damaged")
     connection.execute("CREATE TABLE IF NOT EXISTS digests (path TEXT PRIMARY KEY, size INTEGER, mtime INTEGER, digest TEXT)")
     return connection
 
 
 def _digest(path: Path, name: str, known: sqlite3.Connection, counts: dict[str, int]) -> str:
     """Return the digest of a file, or of a folder of frames, from the database if size and mtime are as they were."""
-    files = sorted(path.rglob("*")) if path.is_dir() else [path]
-    stats = [file.stat() for file in files if file.is_file()]
-    size, mtime = sum(stat.st_size for stat in stats), max((stat.st_mtime_ns for stat in stats), default=0)
+    files = sorted(path.rglob("*")) if path.is_dir() else []
+    stats = [file.stat() for file in (path, *files) if file.exists()]  # a folder's own time changes when its files are renamed
+    size, mtime = sum(stat.st_size for stat in stats), max(stat.st_mtime_ns for stat in stats)
     found = known.execute("SELECT digest FROM digests WHERE path = ? AND size = ? AND mtime = ?", (name, size, mtime)).fetchone()
     if found:
         counts["known"] += 1

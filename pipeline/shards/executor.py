@@ -17,8 +17,8 @@ from pipeline.errors import PipelineError, ShardError, SkippedError
 from pipeline.progress import Progress, show_progress
 from pipeline.shards.extractor import Extractor, Skip
 from pipeline.shards.plan import ShardJob, find_earlier, plan_clips, plan_features
-from pipeline.shards.previous import Previous, is_dvc_output, open_partial, publish
-from pipeline.shards.worker import Tally, run_job, run_job_in_worker, start_worker
+from pipeline.shards.previous import Previous, is_dvc_output, open_partial, partial_of, publish
+from pipeline.shards.worker import Tally, header_of, run_job, run_job_in_worker, start_worker
 
 log = logging.getLogger(__name__)
 LOG_SUFFIX = ".log.jsonl"
@@ -90,26 +90,26 @@ def run_sharded(
         raise PipelineError(f"--limit is for development and {out} is an output of dvc.yaml; give another folder")
     extractors = extractor if isinstance(extractor, Mapping) else {"": extractor}
     parts = {part: _plan(source, extractors[part], settings, options) for part in extractors}
-    with Previous(out, options.recompute) as previous:
-        _find_earlier(parts, previous)
-        if options.plan:
+    if options.plan:
+        with Previous(out, options.recompute) as previous:
+            _find_earlier(parts, extractors, previous)
             return _estimate([job for jobs in parts.values() for job in jobs], out, options)
-        with open_partial(out) as partial, Previous(out, options.recompute) as current:
-            _find_earlier(parts, current)  # a run that held the lock may have finished some of them
-            tally = Tally()
-            for part, jobs in parts.items():
-                tally += _run(jobs, extractors[part], partial / part, options)
-            tally.seconds = time.monotonic() - began
-            _finish(parts, tally, partial, settings)
-            publish(partial, out)
+    with open_partial(out) as partial, Previous(out, options.recompute) as previous:
+        _find_earlier(parts, extractors, previous)
+        tally = Tally()
+        for part, jobs in parts.items():
+            tally += _run(jobs, extractors[part], partial / part, options)
+        tally.seconds = time.monotonic() - began
+        _finish(parts, tally, partial, settings)
+        publish(partial, out)
     _log_run(out, tally, options)
     return tally.summary()
 
 
-def _find_earlier(parts: Mapping[str, Sequence[ShardJob]], previous: Previous) -> None:
+def _find_earlier(parts: Mapping[str, Sequence[ShardJob]], extractors: Mapping[str, Extractor[Any]], previous: Previous) -> None:
     """Look up the rows of each part in the same part of the earlier versions."""
     for part, jobs in parts.items():
-        find_earlier(jobs, (folder / part for folder in previous.folders()))
+        find_earlier(jobs, header_of(extractors[part]), (folder / part for folder in previous.folders()), partial_of(previous.out) / part)
 
 
 def _plan(source: Manifest | Path, extractor: Extractor[Any], settings: ShardSettings, options: RunOptions) -> list[ShardJob]:
@@ -140,9 +140,9 @@ def _run_in_workers(jobs: Sequence[ShardJob], extractor: Extractor[Any], partial
     counter = context.Value("q", 0)
     ordered = sorted(jobs, key=lambda job: -len(job.to_compute))
     with ProcessPoolExecutor(workers, context, start_worker, (extractor, counter)) as pool:
-        pending: set[Future[Tally]] = {pool.submit(run_job_in_worker, job, partial) for job in ordered}
         done: list[Tally] = []
         try:
+            pending: set[Future[Tally]] = {pool.submit(run_job_in_worker, job, partial) for job in ordered}
             while pending:
                 finished, pending = wait(pending, timeout=0.2, return_when=FIRST_COMPLETED)
                 bar.update(counter.value)
@@ -158,8 +158,10 @@ def _run_in_workers(jobs: Sequence[ShardJob], extractor: Extractor[Any], partial
 def _finish(parts: Mapping[str, Sequence[ShardJob]], tally: Tally, partial: Path, settings: ShardSettings) -> None:
     """Write skipped.csv, remove what an earlier run left and this one did not write, and check the share of skips."""
     written = {partial / part / job.name for part, jobs in parts.items() for job in jobs}
-    for path in partial.rglob("*"):
-        if path.is_file() and path not in written:
+    for path in sorted(partial.rglob("*"), reverse=True):  # what a folder holds comes before the folder
+        if path.is_dir() and not any(path.iterdir()):
+            path.rmdir()
+        elif path.is_file() and path not in written:
             path.unlink()
     with (partial / "skipped.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")

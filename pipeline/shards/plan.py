@@ -1,7 +1,7 @@
 """What a feature stage has to do: which rows are there already, which have to be computed, shard by shard."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from pipeline.errors import ShardError
 from pipeline.shards.extractor import Extractor, FeatureRow, Skip
 from pipeline.shards.features import list_shards
 from pipeline.shards.fingerprint import shard_number
-from pipeline.shards.shard import read_shard
+from pipeline.shards.shard import Header, Shard, read_shard
 
 log = logging.getLogger(__name__)
 
@@ -47,16 +47,22 @@ class ShardJob:
         name: the shard's file name.
         items: its rows, sorted by clip.
         earlier: fingerprint to the place of an earlier row that equals it.
+        whole: an earlier shard that holds these very rows, to be copied as it is.
     """
 
     name: str
     items: list[Item]
     earlier: dict[str, RowPlace] = field(default_factory=dict)
+    whole: Shard | None = None
 
     @property
     def to_compute(self) -> list[Item]:
         """The rows that no earlier version holds and no upstream stage skipped."""
         return [item for item in self.items if item.fingerprint not in self.earlier and not isinstance(item.source, Skip)]
+
+    def is_held_by(self, shard: Shard) -> bool:
+        """Whether a shard holds these rows and no others."""
+        return shard.ids == tuple(i.clip_id for i in self.items) and shard.fingerprints == tuple(i.fingerprint for i in self.items)
 
 
 def shard_name(number: int) -> str:
@@ -95,30 +101,39 @@ def plan_features(folder: Path, extractor: Extractor[Any], limit: int | None = N
     return jobs
 
 
-def find_earlier(jobs: Sequence[ShardJob], folders: Iterable[Path]) -> None:
+def find_earlier(jobs: Sequence[ShardJob], header: Header, folders: Iterable[Path], partial: Path) -> None:
     """Give each job the places of the rows that an earlier version holds, looking into no more folders than needed.
+
+    A shard in `partial` serves the job of its own name alone, which reads it before it writes it anew; others would find other rows there.
 
     Raises:
         CacheError: a version is needed, recorded and cannot be read.
     """
-    wanted = {item.fingerprint for job in jobs for item in job.items if not isinstance(item.source, Skip)}
-    found: dict[str, RowPlace] = {}
+    wanted = {(job.name, item.fingerprint) for job in jobs for item in job.items if not isinstance(item.source, Skip)}
+    takers: dict[str, set[str]] = {}
+    for name, fingerprint in wanted:
+        takers.setdefault(fingerprint, set()).add(name)
+    by_name = {job.name: job for job in jobs}
+    found: dict[tuple[str, str], RowPlace] = {}
     for folder in folders if wanted else ():
-        for path in list_shards(folder):
-            for fingerprint, place in _read_places(path):
-                if fingerprint in wanted:
-                    found.setdefault(fingerprint, place)
+        for shard in _read_earlier_shards(folder):
+            job = by_name.get(shard.path.name)
+            if job is not None and job.whole is None and shard.header == header and job.is_held_by(shard):
+                job.whole = shard
+            for place, fingerprint in enumerate(shard.fingerprints):
+                names = takers.get(fingerprint, set())
+                for name in names & {shard.path.name} if folder == partial else names:
+                    found.setdefault((name, fingerprint), RowPlace(shard.path, place))
         if len(found) == len(wanted):
             break
     for job in jobs:
-        job.earlier = {item.fingerprint: found[item.fingerprint] for item in job.items if item.fingerprint in found}
+        job.earlier = {i.fingerprint: found[job.name, i.fingerprint] for i in job.items if (job.name, i.fingerprint) in found}
 
 
-def _read_places(path: Path) -> Iterable[tuple[str, RowPlace]]:
-    """Return the fingerprints in an earlier shard and their places; none of them where it is torn, which is told."""
-    try:
-        shard = read_shard(path)
-    except ShardError as error:
-        log.warning("an earlier shard is left out and its rows are computed again: %s", error)
-        return []
-    return [(fingerprint, RowPlace(path, place)) for place, fingerprint in enumerate(shard.fingerprints)]
+def _read_earlier_shards(folder: Path) -> Iterator[Shard]:
+    """Yield the shards of an earlier version, without those that are torn, which is told."""
+    for path in list_shards(folder):
+        try:
+            yield read_shard(path)
+        except ShardError as error:
+            log.warning("an earlier shard is left out and its rows are computed again: %s", error)

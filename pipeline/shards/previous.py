@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import CacheError
+from pipeline.errors import CacheError, PipelineError
 
 log = logging.getLogger(__name__)
 
@@ -57,17 +57,28 @@ def _lock(handle: int, partial: Path) -> None:
 
 
 def publish(partial: Path, out: Path) -> None:
-    """Rename the finished `partial` to `out`, in the place of what is there."""
-    if out.is_symlink() or out.is_file():
+    """Rename the finished `partial` to `out`, in the place of an earlier version.
+
+    Raises:
+        PipelineError: what is there is no earlier version but something else, which a mistyped path must not delete.
+    """
+    old = out.with_name(f"{out.name}.old.partial")
+    shutil.rmtree(old, ignore_errors=True)  # a run that was killed between the two renames leaves it
+    if out.is_symlink():
         out.unlink()
     elif out.exists():
-        old = out.with_name(f"{out.name}.old.partial")
-        shutil.rmtree(old, ignore_errors=True)
+        if not _is_earlier_version(out, partial):
+            message = f"{out} holds something else than what this stage writes and is left alone; remove it, or give another folder"
+            raise PipelineError(f"{message}: the new version waits in {partial}")
         out.rename(old)
-        partial.rename(out)
-        shutil.rmtree(old)
-        return
     partial.rename(out)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _is_earlier_version(out: Path, partial: Path) -> bool:
+    """Whether a folder holds no file at all, or one that the new version has too."""
+    names = (path.relative_to(partial) for path in partial.rglob("*") if path.is_file())
+    return out.is_dir() and (any((out / name).is_file() for name in names) or not any(path.is_file() for path in out.rglob("*")))
 
 
 class Previous:
@@ -81,7 +92,7 @@ class Previous:
     """
 
     def __init__(self, out: Path, recompute: bool = False) -> None:
-        self.out = out.absolute()
+        self.out = Path(os.path.abspath(out))  # without `..`: DVC knows a path by one spelling
         self.recompute = recompute
         self._folders: list[Path] = []
         self._source = self._search()
@@ -113,8 +124,8 @@ class Previous:
             return
         seen: set[str] = set()
         for revision in (None, "HEAD"):
-            files = _open_revision(root, revision)
-            recorded = _recorded(files, self.out.relative_to(root).as_posix()) if files is not None else None
+            files, info = _look_up(root, revision, self.out) or (None, {})
+            recorded = _recorded(info)
             if recorded and recorded not in seen:
                 seen.add(recorded)
                 yield self._fetch(files, root)
@@ -139,7 +150,7 @@ class Previous:
 
 def find_repository(path: Path) -> Path | None:
     """Return the root of the DVC repository that holds `path`, or None, told in one line where DVC or the repository is missing."""
-    root = next((parent for parent in path.absolute().parents if (parent / ".dvc").is_dir()), None)
+    root = next((parent for parent in Path(os.path.abspath(path)).parents if (parent / ".dvc").is_dir()), None)
     try:
         import dvc.api  # noqa: F401
     except ImportError:
@@ -151,35 +162,38 @@ def find_repository(path: Path) -> Path | None:
 def is_dvc_output(path: Path) -> bool:
     """Whether `path` is an output that dvc.yaml names."""
     root = find_repository(path)
-    files = _open_revision(root, None) if root is not None else None
-    if root is None or files is None:
-        return False
-    try:
-        info = files.info(path.absolute().relative_to(root).as_posix())
-    except FileNotFoundError:
-        return False
-    return bool((info.get("dvc_info") or {}).get("isout"))
+    found = _look_up(root, None, Path(os.path.abspath(path))) if root is not None else None
+    return bool(((found[1] if found else {}).get("dvc_info") or {}).get("isout"))
 
 
-def _open_revision(root: Path, revision: str | None) -> Any:
-    """Return the file system of the working tree or of a git revision, or None where there is no such revision or no git."""
+def _look_up(root: Path, revision: str | None, path: Path) -> tuple[Any, dict[str, Any]] | None:
+    """Return the file system of the working tree or of a git revision, and what it knows of a path.
+
+    None where it does not know the path, or where there is no such revision or no git.
+
+    Raises:
+        CacheError: dvc.yaml or dvc.lock cannot be read.
+    """
     from dvc.api import DVCFileSystem
     from dvc.exceptions import DvcException
-    from scmrepo.exceptions import SCMError
+    from dvc.scm import SCMError
+    from scmrepo.exceptions import SCMError as GitError
 
     try:
-        return DVCFileSystem(str(root), rev=revision) if revision else DVCFileSystem(str(root))
-    except (DvcException, SCMError) as error:
-        log.debug("no earlier versions in %s: %s", revision or "the working tree", error)
-        return None
-
-
-def _recorded(files: Any, name: str) -> str | None:
-    """Return the hash under which a revision records an output, or None if it does not."""
-    try:
-        info = files.info(name)
+        files = DVCFileSystem(str(root), rev=revision) if revision else DVCFileSystem(str(root))
+        return files, files.info(path.relative_to(root).as_posix())
     except FileNotFoundError:
         return None
+    except (SCMError, GitError) as error:
+        log.debug("no earlier versions in %s: %s", revision or "the working tree", error)
+        return None
+    except DvcException as error:
+        where = f"{revision} of {root}" if revision else root
+        raise CacheError(f"{where}: DVC cannot read what is recorded ({error}); correct the file that it names") from error
+
+
+def _recorded(info: dict[str, Any]) -> str | None:
+    """Return the hash under which a revision records an output, or None if it does not."""
     recorded = (info.get("dvc_info") or {}).get("md5") or info.get("md5")
     return str(recorded) if recorded else None
 

@@ -190,8 +190,9 @@ class Shard:
         Raises:
             ShardError: one does not match.
         """
-        for name in self.offsets:
-            self.read_values(name)
+        with _Reading(self.path) as file:
+            for name in self.offsets:
+                file[f"values/{name}"][()]
 
 
 class _Reading:
@@ -228,16 +229,16 @@ def read_shard(path: Path) -> Shard:
         if int(file.attrs["schema"]) != SCHEMA:
             raise ValueError(f"schema {file.attrs['schema']}, this program reads {SCHEMA}")
         digest = bytes(file.attrs["encoder_digest"]).decode()
-        sized = [file[name] for name in ("config", "clip_id", "fingerprint", "skip_reason")]
-        names = sorted(file["values"]) if "values" in file else []
-        sized += [file[f"{kind}/{name}"] for name in names for kind in ("values", "offsets")]
-        if sum(int(dataset.nbytes) for dataset in sized) > path.stat().st_size:
+        about = [file[name] for name in ("config", "clip_id", "fingerprint", "skip_reason")]
+        values = dict(sorted(file["values"].items())) if "values" in file else {}
+        starts = {name: file[f"offsets/{name}"] for name in values}
+        if sum(int(dataset.nbytes) for dataset in (*about, *values.values(), *starts.values())) > path.stat().st_size:
             raise ValueError("it claims more data than the file can hold")
-        header = Header(bytes(file.attrs["feature"]).decode(), int(file.attrs["version"]), bytes(sized[0][()]).decode(), digest.strip("-"))
-        ids, fingerprints, reasons = (tuple(text.decode() for text in dataset[()].tolist()) for dataset in sized[1:4])
-        offsets = {name: file[f"offsets/{name}"][()] for name in names}
-        shapes = {name: tuple(file[f"values/{name}"].shape) for name in names}
-        dtypes = {name: file[f"values/{name}"].dtype for name in names}
+        header = Header(bytes(file.attrs["feature"]).decode(), int(file.attrs["version"]), bytes(about[0][()]).decode(), digest.strip("-"))
+        ids, fingerprints, reasons = (tuple(text.decode() for text in dataset[()].tolist()) for dataset in about[1:])
+        offsets = {name: dataset[()] for name, dataset in starts.items()}
+        shapes = {name: tuple(dataset.shape) for name, dataset in values.items()}
+        dtypes = {name: dataset.dtype for name, dataset in values.items()}
         if not len(ids) == len(fingerprints) == len(reasons) > 0 or any(
             len(o) != len(ids) + 1 or o[0] != 0 or o[-1] != shapes[name][0] or (np.diff(o) < 0).any() for name, o in offsets.items()
         ):

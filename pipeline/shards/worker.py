@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shutil
 import threading
 import time
 from collections import Counter
@@ -15,7 +16,7 @@ from pipeline.errors import ShardError
 from pipeline.shards.extractor import Extractor, FeatureRow, Skip
 from pipeline.shards.fingerprint import canonical_json
 from pipeline.shards.plan import Item, RowPlace, ShardJob
-from pipeline.shards.shard import Header, ShardRow, read_shard, write_shard
+from pipeline.shards.shard import Header, Shard, ShardRow, read_shard, write_shard
 
 log = logging.getLogger(__name__)
 FLUSH_SECONDS = 20.0
@@ -55,28 +56,29 @@ class Tally:
         return {**counts, "seconds": round(self.seconds, 2)}
 
 
-def run_job(job: ShardJob, extractor: Extractor[Any], partial: Path, advance: Callable[[], None]) -> Tally:
+def run_job(job: ShardJob, extractor: Extractor[Any], partial: Path, advance: Callable[[int], None]) -> Tally:
     """Write one shard into `partial`: earlier rows copied, the others computed.
 
     Rows computed so far are flushed now and then, so that a killed stage loses little; rows that depend on their batch are kept per whole
     shard only, so that a resumed stage gives the same bytes as an undisturbed one.
     """
+    if job.whole is not None and (copied := _copy_whole(job.whole, partial / job.name, job)) is not None:
+        advance(len(job.items))
+        return copied
     header = header_of(extractor)
     rows = _read_earlier(job)
-    tally = Tally(reused=len(rows))
-    for _ in rows:
-        advance()
+    tally = Tally(reused=len(rows), written=1)
+    advance(len(job.items) - len(job.to_compute))
     todo = [item for item in job.items if item.clip_id not in rows and not isinstance(item.source, Skip)]
     rows |= {i.clip_id: ShardRow(i.clip_id, i.fingerprint, i.source) for i in job.items if isinstance(i.source, Skip)}
     flushed = time.monotonic()
     for item, content in zip(todo, extractor.extract_stream(_load(todo)), strict=True):
         rows[item.clip_id] = ShardRow(item.clip_id, item.fingerprint, content)
         tally.computed += 1
-        advance()
+        advance(1)
         if extractor.independent and time.monotonic() - flushed > FLUSH_SECONDS:
             write_shard(partial / job.name, _ordered(job, rows), header)
             flushed = time.monotonic()
-    tally.written = int(not _is_unchanged(job))
     write_shard(partial / job.name, _ordered(job, rows), header)
     tally.skips = {row.clip_id: row.content.reason for row in rows.values() if isinstance(row.content, Skip)}
     return tally
@@ -109,16 +111,20 @@ def _read_earlier(job: ShardJob) -> dict[str, ShardRow]:
     return rows
 
 
-def _is_unchanged(job: ShardJob) -> bool:
-    """Whether an earlier shard of that name holds these very rows."""
-    paths = {place.path for place in job.earlier.values()}
-    if len(paths) != 1 or (path := paths.pop()).name != job.name:
-        return False
+def _copy_whole(earlier: Shard, target: Path, job: ShardJob) -> Tally | None:
+    """Copy an earlier shard that holds the job's rows, or return None, which is told, where its checksums do not match."""
     try:
-        shard = read_shard(path)
-    except ShardError:
-        return False
-    return list(zip(shard.ids, shard.fingerprints, strict=True)) == [(item.clip_id, item.fingerprint) for item in job.items]
+        earlier.verify()
+    except ShardError as error:
+        log.warning("rows of an earlier shard are computed again: %s", error)
+        return None
+    if earlier.path != target:
+        temporary = target.with_name(f".{target.name}.tmp")
+        shutil.copyfile(earlier.path, temporary)
+        temporary.replace(target)
+    skips = {clip_id: reason for clip_id, reason in zip(earlier.ids, earlier.skip_reasons, strict=True) if reason}
+    upstream = sum(isinstance(item.source, Skip) for item in job.items)
+    return Tally(reused=len(job.items) - upstream, skips=skips)
 
 
 def _load(items: Sequence[Item]) -> Iterator[Any]:
@@ -161,7 +167,7 @@ def run_job_in_worker(job: ShardJob, partial: Path) -> Tally:
     return run_job(job, _extractor, partial, _advance)
 
 
-def _advance() -> None:
-    """Count a finished row for the parent's progress bar."""
+def _advance(rows: int) -> None:
+    """Count finished rows for the parent's progress bar."""
     with _counter.get_lock():
-        _counter.value += 1
+        _counter.value += rows

@@ -1,7 +1,10 @@
 """A row of the table `tasks` in params.yaml."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
+
+from pipeline.errors import ParamsError
 
 MODALITIES = ("text", "audio", "video")
 
@@ -24,6 +27,7 @@ class TaskConfig:
         accuracy: multi_label: which accuracy the table shows and selection uses: plain, or balanced (the MOSEI tables' Wa).
         scale: regression: whose classes the derived accuracies use.
         claims: False where the numbers only show that the pipeline works.
+        zoo: the rows of `zoo` that are trained; empty: all of them. A task without video, say, names those that do without.
         published: name of the table of the literature that belongs to it (pipeline/report/published.py).
     """
 
@@ -40,6 +44,7 @@ class TaskConfig:
     accuracy: Literal["accuracy", "balanced_accuracy"] = "accuracy"
     scale: Literal["sims", "mosi"] = "sims"
     claims: bool = True
+    zoo: tuple[str, ...] = ()
     published: str | None = None
 
     def __post_init__(self) -> None:
@@ -59,3 +64,15 @@ class TaskConfig:
             raise ValueError(f"`range` {self.range} must rise")
         if self.published is not None and not self.claims:
             raise ValueError("a task without claims never stands beside published numbers: remove `published`")
+
+    def rows(self, zoo: Iterable[str]) -> list[str]:
+        """Return the rows of `zoo` that the task trains, in the zoo's order.
+
+        Raises:
+            ParamsError: the task names a row that the zoo has not.
+        """
+        known = list(zoo)
+        unknown = [row for row in self.zoo if row not in known]
+        if unknown:
+            raise ParamsError(f"the task names {', '.join(unknown)}, which `zoo` has not; its rows: {', '.join(known)}")
+        return [row for row in known if not self.zoo or row in self.zoo]

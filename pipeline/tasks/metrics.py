@@ -37,7 +37,7 @@ METRICS = {
     "balanced_accuracy": Metric("Wa", "balanced accuracy, ½(TP/P + TN/N); the “weighted accuracy” of the MOSEI tables"),
     "f1": Metric("F1", "F1 of the positive class, 2TP / (2TP + FP + FN)"),
     "weighted_f1": Metric("wF1", "F1 of each class, averaged with the number of its clips in truth as weight"),
-    "macro_f1": Metric("mF1", "F1 of each class, averaged without weights"),
+    "macro_f1": Metric("mF1", "F1 of each class, averaged without weights over the classes that truth or prediction has"),
     "precision": Metric("Prec", "TP / (TP + FP)"),
     "recall": Metric("Rec", "TP / (TP + FN)"),
     "roc_auc": Metric("AUC", "area under the ROC curve, unweighted mean over labels (one against the rest)"),
@@ -123,7 +123,7 @@ def _multi_class(sums: Array, classes: tuple[str, ...]) -> Values:
         "wa": divide(hits.sum(axis=-1), support.sum(axis=-1)),
         "ua": divide(per_class["recall"].sum(axis=-1), (support > 0).sum(axis=-1).astype(np.float64)),
         "weighted_f1": confusion.weighted_f1(sums),
-        "macro_f1": per_class["f1"].mean(axis=-1),
+        "macro_f1": divide(per_class["f1"].sum(axis=-1), (support + chosen > 0).sum(axis=-1).astype(np.float64)),
     }
     return values | {f"{name}/{label}": value[..., i] for name, value in per_class.items() for i, label in enumerate(classes)}
 

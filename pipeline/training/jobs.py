@@ -22,7 +22,7 @@ from pipeline.training.zoo import ZooRow
 SOURCES = ("fusion/base.py", "fusion/layers.py", "tasks/*.py", "training/*.py")
 NOT_SOURCES = ("tasks/metrics.py", "tasks/sentiment.py", "training/encoder")
 # Of a task's row: how numbers are shown, and what the fold's parts and the embeddings' fingerprints say more precisely.
-NOT_LEARNED = ("claims", "published", "scale", "disjoint", "split", "encoders")
+NOT_LEARNED = ("claims", "published", "scale", "disjoint", "split", "encoders", "zoo")
 
 
 @dataclass(frozen=True)
@@ -58,14 +58,19 @@ def learned_config(task: Task) -> dict[str, Any]:
 
 
 def make_jobs(task: Task, rows: Sequence[ZooRow], folds: Sequence[tuple[FoldData, Mapping[str, Source]]]) -> list[Job]:
-    """Every row × fold × seed."""
+    """Every row × fold × seed.
+
+    Raises:
+        ModelError: the task cannot serve a row; told before anything is trained.
+    """
     config, jobs = learned_config(task), []
     for row in rows:
-        uses = find_model(row.model).uses
+        model = find_model(row.model)
         code = source_digests(row.model)
         training = {name: value for name, value in dataclasses.asdict(row.train).items() if name != "seeds"}
         for number, (data, sources) in enumerate(folds):
-            used = {m: (source.describe(), source.fingerprint(data.ids)) for m, source in sources.items() if m in uses}
+            model.check(data.spec(task.config.kind, task.num_outputs))
+            used = {m: (source.describe(), source.fingerprint(data.ids)) for m, source in sources.items() if m in model.uses}
             parts = {part: [data.ids[i] for i in index.tolist()] for part, index in data.parts.items()}
             targets = {a: hashlib.blake2b(target.numpy().tobytes(), digest_size=20).hexdigest() for a, target in data.targets.items()}
             described = (row.name, row.model, row.hyperparams, training, number, task.name, config, parts, targets, used, code)

@@ -69,6 +69,9 @@ def train_zoo(
     if options.only is not None and not options.plan and is_dvc_output(out):
         raise PipelineError(f"--model is for development and {out} is an output of dvc.yaml; give another folder")
     task, rows = Task.read(params, task_name), read_zoo(params, options.only)
+    if options.only is None:
+        chosen = task.config.rows(row.name for row in rows)
+        rows = tuple(row for row in rows if row.name in chosen)
     manifest = read_manifest(clips)
     reader = EmbeddingsReader(task, embeddings, encoders, {m for row in rows for m in find_model(row.model).map_modalities})
     folds = []
@@ -114,7 +117,7 @@ def run_in_workers(jobs: Sequence[Job], place: Workplace, count: int, devices: S
     numbers = context.SimpleQueue()
     for n in range(count):
         numbers.put(devices[n % len(devices)])
-    with ProcessPoolExecutor(count, context, start_worker, (place, numbers)) as pool:
+    with ProcessPoolExecutor(count, context, start_worker, (place, numbers, os.getpid())) as pool:
         pending = {pool.submit(run_job_in_worker, job): job for job in jobs}
         try:
             with show_progress("train", len(jobs), "runs") as bar:
@@ -127,14 +130,14 @@ def run_in_workers(jobs: Sequence[Job], place: Workplace, count: int, devices: S
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def start_worker(place: Workplace, devices: Any) -> None:
-    """Set up a worker process: one thread, its device, the shared data."""
+def start_worker(place: Workplace, devices: Any, parent: int) -> None:
+    """Set up a worker process: one thread, its device, the shared data, and an end with its parent, even if that is gone already."""
     from threadpoolctl import threadpool_limits
 
     torch.set_num_threads(1)
     threadpool_limits(1)
     _place[:] = [place.on(devices.get())]
-    threading.Thread(target=end_with, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=end_with, args=(parent,), daemon=True).start()
 
 
 def end_with(parent: int) -> None:

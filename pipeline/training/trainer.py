@@ -58,7 +58,6 @@ class Fitter:
         self.config: TrainConfig = row.train
         self.criteria = make_criteria(task, data)
         self.train, self.lengths = data.clips_with_input("train"), data.lengths(data.clips_with_input("train"))
-        self.parameters = list(model.parameters())
         self.history: list[dict[str, float]] = []
 
     def run(self) -> Fitted:
@@ -118,8 +117,8 @@ class Fitter:
             loss = self.model.loss(output, batch, self.criteria)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
-            if self.config.grad_clip:
-                torch.nn.utils.clip_grad_norm_(self.parameters, self.config.grad_clip)
+            for group in optimizer.param_groups if self.config.grad_clip else ():
+                torch.nn.utils.clip_grad_norm_(group["params"], self.config.grad_clip)
             optimizer.step()
             scheduler.step()
             self.model.after_step(output, batch)

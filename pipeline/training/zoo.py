@@ -24,7 +24,7 @@ class TrainConfig:
         batch_size: clips in a step.
         learning_rate: AdamW's.
         weight_decay: AdamW's.
-        grad_clip: largest norm of the gradient; 0: no clipping.
+        grad_clip: largest norm of the gradient of each group of parameters; 0: no clipping.
         schedule: of the learning rate: constant, or a cosine down to 0 at max_epochs.
         warmup: share of all steps in which the learning rate rises from 0.
         precision: fp32, or bf16 for autocast of the forward pass.

@@ -62,3 +62,14 @@ def test_an_absent_or_binary_file_is_told(tmp_path: Path) -> None:
 def test_an_unknown_adapter_lists_the_known_ones() -> None:
     with pytest.raises(ParamsError, match=r"known: .*csv"):
         load_adapter("imeocap")
+
+
+def test_a_folder_in_the_place_of_the_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ManifestError, match="not a CSV file"):
+        read(tmp_path, tmp_path)
+
+
+def test_two_columns_of_one_name_are_told(tmp_path: Path) -> None:
+    (tmp_path / "clips.csv").write_text("media,text,text\na.wav,x,y\n")
+    with pytest.raises(ManifestError, match="more than one column named text"):
+        read(tmp_path / "clips.csv", tmp_path)

@@ -6,7 +6,8 @@ import pytest
 
 from pipeline.clips.clip import Clip
 from pipeline.clips.manifest import Manifest, read_manifest, write_manifest
-from pipeline.errors import ManifestError
+from pipeline.clips.splits import read_splits
+from pipeline.errors import ManifestError, SplitError
 from tests.conftest import make_clip
 
 
@@ -47,3 +48,25 @@ def test_an_absent_manifest_names_the_remedy(tmp_path: Path) -> None:
 def test_an_impossible_clip_is_refused(fields: dict) -> None:
     with pytest.raises(ManifestError):
         Clip(**fields)
+
+
+@pytest.mark.parametrize(
+    "fields", ['"start": ' + "9" * 400, '"start": ' + "9" * 5000, '"region": [NaN, 0, 1, 1]', '"frame_rate": NaN', '"frame_rate": 0']
+)
+def test_a_number_that_is_none_is_told_with_its_line(tmp_path: Path, fields: str) -> None:
+    (tmp_path / "clips.jsonl").write_text(f'{{"id": "a", {fields}}}\n')
+    with pytest.raises(ManifestError, match="line 1"):
+        read_manifest(tmp_path)
+
+
+def test_half_a_character_is_no_id() -> None:
+    with pytest.raises(ManifestError, match="printable"):
+        Clip("\ud800")
+
+
+def test_a_file_in_the_place_of_the_folder_is_told(tmp_path: Path) -> None:
+    (tmp_path / "clips.jsonl").write_text("")
+    with pytest.raises(ManifestError, match="does not exist"):
+        read_manifest(tmp_path / "clips.jsonl")
+    with pytest.raises(SplitError, match="does not exist"):
+        read_splits(tmp_path / "clips.jsonl")

@@ -84,3 +84,9 @@ def test_the_plan_counts_without_writing(corpus: Path, tmp_path: Path) -> None:
     assert (plan["computed"], plan["reused"], plan["clips"], plan["speakers"]) == (237, 3, 240, 12)
     assert Counter(plan["parts"]).total() == 240
     assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_with_a_torn_recipe_is_rendered_anew(corpus: Path, tmp_path: Path) -> None:
+    (tmp_path / "recipe.json").write_text('{"version": 1,')
+    assert make_corpus(make_config(num_clips=1), tmp_path)["computed"] == 1
+    assert plan_corpus(make_config(num_clips=1), [tmp_path])["reused"] == 1

@@ -66,6 +66,8 @@ def test_linear_survives_labels_that_never_vary_and_classes_that_are_absent() ->
     classes = make_batch("multi_class")
     classes.targets["M"] = torch.tensor([1, 3, 1, 3, 1, 3])
     assert set(fit("linear", "multi_class", classes)(classes).logits.argmax(1).tolist()) == {1, 3}
+    classes.targets["M"] = torch.full((6,), 2)
+    assert (fit("linear", "multi_class", classes)(classes).logits.argmax(1) == 2).all()
 
 
 def test_linear_takes_a_missing_modality_at_the_train_mean() -> None:

@@ -7,6 +7,8 @@ import pytest
 import torch
 from torch import nn
 
+from pipeline.errors import ModelError
+from pipeline.fusion.base import make_model
 from pipeline.fusion.multitask_mbt import LossWeights, MultitaskMBT
 from tests.fusion.batches import make_batch, make_criteria, make_small, make_spec, take
 
@@ -96,6 +98,20 @@ def test_dwa_weights_by_hand() -> None:
     a, b = math.exp(0.5 / 2), math.exp(1.0 / 2)
     expected = 2 * (a * 3.0 + b * 4.0) / (a + b)
     torch.testing.assert_close(weights(torch.tensor([3.0, 4.0])), torch.tensor(expected))
+
+
+def test_a_head_without_a_clip_in_a_step_does_not_take_all_of_dwas_weight() -> None:
+    for empty in (0, 1):
+        weights, steps = LossWeights(3, "dwa", 10.0), torch.full((2, 3), 0.6)
+        steps[empty, 1] = 0.0
+        for losses in steps:
+            weights.remember(losses)
+        torch.testing.assert_close(weights.dynamic(torch.ones(3)), torch.ones(3))
+
+
+def test_a_centre_that_the_task_does_not_have_is_refused() -> None:
+    with pytest.raises(ModelError, match="`centre` is text"):
+        make_model("multitask_mbt", {"centre": "text"}, make_spec(dims={"audio": 5, "video": 7}))
 
 
 @pytest.mark.parametrize("weighting", ["rruw", "druw"])

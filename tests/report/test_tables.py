@@ -91,6 +91,12 @@ def test_published_averages_are_computed_from_the_columns():
     assert (mosei["EmoMBT"][-2].text, mosei["EmoMBT"][-1].text) == ("74.3", "49.6")
 
 
+def test_a_published_number_has_the_sources_decimals():
+    (improvement,) = make_published_table(PUBLISHED["iemocap_matchmap"][0]).lines
+    assert improvement.cells[2].text == "7"
+    assert make_published_table(PUBLISHED["ch_sims"][0]).lines[0].cells[5].text == "−4.39"
+
+
 def test_published_tables_are_whole():
     for tables in PUBLISHED.values():
         for published in tables:

@@ -1,6 +1,7 @@
 """Digests: hashed once, kept where the media is elsewhere, never guessed."""
 
 import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -80,3 +81,27 @@ def test_a_damaged_cache_is_begun_anew(tmp_path: Path) -> None:
     make_media(tmp_path / "media", "a.mp4")
     (tmp_path / "cache.sqlite").write_bytes(b"no database" * 100)
     assert digest(tmp_path, "a")[1]["hashed"] == 1
+
+
+def test_a_stopped_run_hashes_nothing_twice(tmp_path: Path) -> None:
+    make_media(tmp_path / "media", "a.mp4")
+    os.mknod(tmp_path / "media" / "b.mp4", stat.S_IFSOCK)  # there, and not to be opened
+    with pytest.raises(OSError, match="No such device"):
+        digest(tmp_path, "a", "b")
+    (tmp_path / "media" / "b.mp4").unlink()
+    make_media(tmp_path / "media", "b.mp4")
+    assert digest(tmp_path, "a", "b")[1] == {"hashed": 1, "known": 1, "absent": 0}
+
+
+def test_renamed_frames_are_hashed_again(tmp_path: Path) -> None:
+    folder = make_media(tmp_path / "media", "a.mp4/image_0.jpg", "a.mp4/image_1.jpg") / "a.mp4"
+    first, _ = digest(tmp_path, "a")
+    for old, new in (("image_0", "aside"), ("image_1", "image_0"), ("aside", "image_1")):
+        (folder / f"{old}.jpg").rename(folder / f"{new}.jpg")
+    assert digest(tmp_path, "a")[0]["a"].digest != first["a"].digest
+
+
+def test_a_name_that_no_file_can_have_is_an_absent_file(tmp_path: Path) -> None:
+    (tmp_path / "media").mkdir()
+    with pytest.raises(ManifestError, match="1 media files"):
+        add_digests([make_clip("a", media="x" * 300)], tmp_path / "media", tmp_path / "cache.sqlite", ())

@@ -14,6 +14,7 @@ from pipeline.errors import SkippedError
 from pipeline.shards.executor import RunOptions, ShardSettings, run_sharded
 from pipeline.shards.extractor import Row, Skip
 from pipeline.shards.features import read_features
+from pipeline.shards.fingerprint import shard_number
 from pipeline.shards.plan import shard_name
 from tests.conftest import ROOT, LengthExtractor, make_clip
 
@@ -143,6 +144,28 @@ def test_finished_rows_survive_a_kill(tmp_path: Path) -> None:
     assert summary["computed"] < 12
     run(make_clips(12), tmp_path / "undisturbed")
     assert read_bytes(tmp_path / "out") == read_bytes(tmp_path / "undisturbed")
+
+
+def test_a_shard_that_is_written_anew_lends_no_row_to_another(tmp_path: Path) -> None:
+    twins = [make_clip("b", media=media_of_shard(0), text="the same"), make_clip("z", media=media_of_shard(1), text="the same")]
+    run(twins[:1], tmp_path / "out")
+    (tmp_path / "out").rename(tmp_path / "out.partial")
+    run([make_clip("a", media=media_of_shard(0), text="another"), *twins], tmp_path / "out")
+    features = read_features(tmp_path / "out")
+    texts = {i: "".join(map(chr, features[i]["codes"].astype(int))) for i in features.ids}
+    assert texts == {"a": "another", "b": "the same", "z": "the same"}
+
+
+def test_no_empty_folder_of_a_killed_run_is_published(tmp_path: Path) -> None:
+    (tmp_path / "out.partial" / "fold-0").mkdir(parents=True)
+    (tmp_path / "out.partial" / "fold-0" / ".shard-00000.h5.tmp").write_text("torn")
+    run(make_clips(2), tmp_path / "out")
+    assert not (tmp_path / "out" / "fold-0").exists()
+
+
+def media_of_shard(number: int) -> str:
+    """A recording that goes to the shard of that number."""
+    return next(name for name in (f"{i}.mp4" for i in range(1000)) if shard_number(name, SETTINGS.num_shards) == number)
 
 
 class MeanExtractor(LengthExtractor):

@@ -1,10 +1,17 @@
 """Earlier versions: looked for from cheap to dear, published whole, written by one run at a time."""
 
 import multiprocessing
+import os
+import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 
-from pipeline.shards.previous import Previous, open_partial, partial_of, publish
+import pytest
+
+from pipeline.errors import CacheError, PipelineError
+from pipeline.shards.previous import Previous, is_dvc_output, open_partial, partial_of, publish
 
 
 def test_without_a_repository_the_folder_and_its_partial_are_the_versions(tmp_path: Path) -> None:
@@ -25,8 +32,9 @@ def test_publishing_replaces_the_folder_as_a_whole(tmp_path: Path) -> None:
     for name in ("old", "new"):
         with open_partial(out) as partial:
             (partial / name).write_text(name)
+            (partial / "both").write_text(name)
             publish(partial, out)
-    assert [path.name for path in out.iterdir()] == ["new"]
+    assert sorted(path.name for path in out.iterdir()) == ["both", "new"]
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
@@ -40,10 +48,49 @@ def test_publishing_over_a_link_leaves_its_target_alone(tmp_path: Path) -> None:
     assert not (tmp_path / "out").is_symlink()
 
 
+def test_a_mistyped_path_deletes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "data" / "raw").mkdir(parents=True)
+    (tmp_path / "data" / "raw" / "dear.mp4").write_text("dear")
+    (tmp_path / "file").write_text("dear")
+    for out in (tmp_path / "data", tmp_path / "file"):
+        with open_partial(out) as partial:
+            (partial / "skipped.csv").write_text("")
+            with pytest.raises(PipelineError, match="is left alone; remove it, or give another folder"):
+                publish(partial, out)
+    assert (tmp_path / "data" / "raw" / "dear.mp4").read_text() == (tmp_path / "file").read_text() == "dear"
+
+
+def test_what_a_run_left_that_was_killed_while_publishing_is_cleared(tmp_path: Path) -> None:
+    (tmp_path / "out.old.partial").mkdir()
+    with open_partial(tmp_path / "out") as partial:
+        publish(partial, tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def make_repository(folder: Path) -> Path:
+    """A git and DVC repository without a commit, whose one output is recorded in dvc.lock and deleted; returns the output's path."""
+    (folder / "dvc.yaml").write_text("stages: {s: {cmd: mkdir out && echo hi > out/f, outs: [out]}}\n")
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    for command in (["git", "init", "-q"], ["dvc", "init", "-q"], ["dvc", "repro", "-q"]):
+        subprocess.run(command, cwd=folder, env=environment, check=True)
+    shutil.rmtree(folder / "out")
+    return folder / "out"
+
+
+def test_a_repository_without_a_commit_has_the_version_of_its_working_tree(tmp_path: Path) -> None:
+    out = make_repository(tmp_path)
+    with Previous(out) as previous:
+        assert [[path.name for path in folder.iterdir()] for folder in previous.folders()] == [["f"]]
+    assert is_dvc_output(tmp_path / "data" / ".." / "out")
+    (tmp_path / "dvc.lock").write_text("<<<<<<< a merge conflict")
+    with Previous(out) as previous, pytest.raises(CacheError, match=r"dvc\.lock.*correct the file"):
+        list(previous.folders())
+
+
 def write_slowly(out: Path, name: str) -> None:
     with open_partial(out) as partial:
         assert not any(partial.iterdir())
-        (partial / name).write_text(name)
+        (partial / "name").write_text(name)
         time.sleep(1.0)
         publish(partial, out)
 

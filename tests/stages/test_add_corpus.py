@@ -4,8 +4,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import yaml
 
+from pipeline.clips.ready_rows import merge_rows
+from pipeline.errors import ParamsError
 from tests.conftest import ROOT
 
 
@@ -50,3 +53,12 @@ def test_unknown_adapters_and_impossible_names_are_told(tmp_path: Path) -> None:
     params = make_params(tmp_path)
     assert "there are for: csv" in add(params, "cvs").stderr
     assert "lower-case" in add(params, "csv", "../talks").stderr
+
+
+@pytest.mark.parametrize("text", ["", "- a list", "corpora: [1]", "a: [", "a: \x80"])
+def test_a_file_that_is_no_mapping_of_tables_is_told_and_kept(tmp_path: Path, text: str) -> None:
+    params = tmp_path / "params.yaml"
+    params.write_text(text, encoding="latin-1")
+    with pytest.raises(ParamsError, match=str(params)):
+        merge_rows(params, {"corpora": {"mine": {}}})
+    assert params.read_text(encoding="latin-1") == text

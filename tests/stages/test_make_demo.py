@@ -4,6 +4,7 @@ import dataclasses
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -44,3 +45,19 @@ def test_a_bad_parameter_is_named(tmp_path: Path) -> None:
     assert failed.returncode == 1
     assert "width and height must be even" in failed.stderr
     assert "Traceback" not in failed.stderr
+
+
+def test_the_workers_end_with_a_killed_stage(tmp_path: Path) -> None:
+    params = tmp_path / "params.yaml"
+    params.write_text(yaml.safe_dump({"demo": dataclasses.asdict(make_config(num_clips=200))}), encoding="utf-8")
+    command = [sys.executable, "-m", "stages.make_demo", str(tmp_path / "demo"), "--params", str(params), "--workers", "2"]
+    stage = subprocess.Popen(command, cwd=ROOT)
+    while not list((tmp_path / "demo.partial").glob("Raw/*/*.mp4")):
+        assert stage.poll() is None
+        time.sleep(0.1)
+    stage.kill()
+    stage.wait()
+    time.sleep(1)
+    left = sorted((tmp_path / "demo.partial").rglob("*"))
+    time.sleep(2)
+    assert sorted((tmp_path / "demo.partial").rglob("*")) == left

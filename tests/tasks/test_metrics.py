@@ -62,6 +62,12 @@ def test_multi_class_metrics_equal_scikit_learn():
     assert values["macro_f1"] == pytest.approx(sklearn.metrics.f1_score(target, chosen, average="macro"))
 
 
+def test_a_class_that_neither_truth_nor_prediction_has_leaves_macro_f1_as_scikit_learn_has_it():
+    target, chosen = np.array([0, 1, 2, 2]), np.array([0, 1, 1, 2])
+    values = score(make_task("multi_class"), np.eye(4)[chosen], target)
+    assert values["macro_f1"] == pytest.approx(sklearn.metrics.f1_score(target, chosen, average="macro"))
+
+
 def test_ranking_metrics_equal_scikit_learn_and_leave_out_a_label_of_one_class(multi_label):
     preds, target = multi_label
     target = target * [1, 1, 0]

@@ -1,5 +1,7 @@
 """What a task reads from params.yaml and its clips, and how it judges logits."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -38,6 +40,14 @@ def test_a_row_that_makes_no_sense_is_refused(tmp_path, row, message):
     params.write_text(f"tasks:\n  t: {{corpus: c, split: s, {row}}}\n")
     with pytest.raises(ParamsError, match=message):
         Task.read(params, "t")
+
+
+def test_a_task_may_name_the_rows_that_it_trains():
+    assert make_task("regression").config.rows(["a", "b"]) == ["a", "b"]
+    some = dataclasses.replace(make_task("regression").config, zoo=("b", "a"))
+    assert some.rows(["a", "b", "c"]) == ["a", "b"]
+    with pytest.raises(ParamsError, match="names b, which `zoo` has not; its rows: a"):
+        some.rows(["a"])
 
 
 def test_multi_label_targets_are_presence():

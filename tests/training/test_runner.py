@@ -193,8 +193,18 @@ def test_a_task_that_cannot_serve_a_row_names_what_is_missing(corpus: Corpus) ->
     params = yaml.safe_load(corpus.params.read_text())
     del params["tasks"]["emotions"]["encoders"]["text"]
     corpus.params.write_text(yaml.safe_dump(params, sort_keys=False))
-    with pytest.raises(ModelError, match="TextOnly needs text"):
+    for plan in (True, False):
+        with pytest.raises(ModelError, match="TextOnly needs text; the task's encoders have: audio, video"):
+            train(corpus, plan=plan)
+
+
+def test_a_row_that_the_task_cannot_serve_is_refused_before_any_is_trained(corpus: Corpus) -> None:
+    params = yaml.safe_load(corpus.params.read_text())
+    params["tasks"]["emotions"]["encoders"] = {"audio": "c_audio"}
+    corpus.params.write_text(yaml.safe_dump(params, sort_keys=False))
+    with pytest.raises(ModelError, match="encoders have: audio"):
         train(corpus)
+    assert not list(corpus.root.glob("**/run.json"))
 
 
 def test_an_unknown_device_is_refused(corpus: Corpus) -> None:

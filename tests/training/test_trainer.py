@@ -1,5 +1,6 @@
 """The loop: schedule, early stopping, best weights, what a head trains on, missing clips, divergence."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -106,3 +107,12 @@ def test_the_models_inputs_are_standardised_by_the_train_part_alone(corpus: Corp
     fitted, _, data = train(corpus, "emotions", {"concat_av": {}})
     features, mask = data.sequences["audio"].gather(data.parts["train"])
     torch.testing.assert_close(fitted.model.inputs.get_buffer("audio_mean"), features[~mask].mean(0))
+
+
+def test_no_net_of_late_average_is_clipped_for_anothers_gradient(corpus: Corpus) -> None:
+    zoo = {"late_average": {"dim": 8, "num_layers": 1, "num_heads": 2}}
+    row, task, data = prepare(corpus, "emotions", zoo, max_epochs=1, grad_clip=0.01)
+    other = replace(data, sequences=data.sequences | {"audio": replace(data.sequences["audio"], values=-data.sequences["audio"].values)})
+    first, second = (fit(row, task, d, 0).model.state_dict() for d in (data, other))
+    assert all(torch.equal(first[name], second[name]) for name in first if name.startswith(("nets.text.", "nets.video.")))
+    assert not torch.equal(first["nets.audio.head.weight"], second["nets.audio.head.weight"])

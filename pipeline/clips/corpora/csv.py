@@ -56,12 +56,15 @@ def read_csv(path: Path, required: tuple[str, ...]) -> list[tuple[int, dict[str,
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
             missing = [name for name in required if name not in (reader.fieldnames or ())]
+            twice = {name for name in reader.fieldnames or () if (reader.fieldnames or ()).count(name) > 1}
+            if twice:
+                raise ManifestError(f"{path} has more than one column named {', '.join(sorted(twice))}; rename or remove the others")
             if missing:
                 raise ManifestError(f"{path} lacks the column(s) {', '.join(missing)}; its header is {reader.fieldnames}")
             rows = [(reader.line_num, row) for row in reader]
     except FileNotFoundError as error:
         raise ManifestError(f"{path} does not exist; put the corpus' labels there") from error
-    except (UnicodeDecodeError, csv.Error) as error:
+    except (UnicodeDecodeError, IsADirectoryError, csv.Error) as error:
         raise ManifestError(f"{path} is not a CSV file in UTF-8: {error}; save it as one") from error
     bad = [line for line, row in rows if None in row]
     if bad:
