@@ -63,7 +63,7 @@ def plot_bars(name: str, panels: Mapping[str, Sequence[Bar]], same_scale: bool) 
     figure, axes = _grid(
         1,
         len(panels),
-        (1.35, 0.21 * len(rows) + 0.5),
+        (1.3, 0.21 * len(rows) + 0.5),
         left=0.066 * max(map(len, rows)) + 0.08,
         bottom=0.3,
         gaps=(0.2, 0.0),
