@@ -1,7 +1,6 @@
 """Verbs: one Typer command for each stage of dvc.yaml, of the same name.
 
-Arguments are paths and the row's name, and DVC knows them all; options change only the speed, so they stand in no `cmd` and also read
-environment variables. What changes a result stands in params.yaml.
+Arguments are paths and the row's name; options change only the speed, so they stand in no `cmd` and also read environment variables.
 """
 
 import functools
@@ -38,9 +37,7 @@ WORKERS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 
 def run_stage(main: Callable[..., dict[str, Any]], records: bool = True) -> None:
     """Run a stage's `main` as a command: its summary as one JSON line, a PipelineError as a message and exit code 1.
 
-    Args:
-        main: reads, builds, runs, writes; returns the summary.
-        records: whether it writes an output of dvc.yaml, so that a run by hand is told how DVC learns of it.
+    `records`: whether it writes an output of dvc.yaml, so that a run by hand is told how DVC learns of it.
     """
     name = Path(sys.argv[0]).stem
 
