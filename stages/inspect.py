@@ -18,7 +18,7 @@ def main(
     Examples:
       python -m stages.inspect data/faces/demo
 
-      python -m stages.inspect data/faces/demo --clip video_0001_0001 --faces faces.png
+      python -m stages.inspect data/faces/demo --clip video_0003_0012 --faces faces.png
 
       python -m stages.inspect data/runs/demo_emotion/concat/fold-0/seed-0
     """
