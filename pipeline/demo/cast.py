@@ -12,7 +12,6 @@ Colour = tuple[float, float, float]
 SKINS: tuple[Colour, ...] = ((166, 197, 238), (146, 180, 226), (128, 164, 212), (104, 140, 190), (78, 108, 156), (62, 84, 124))
 HAIRS: tuple[Colour, ...] = ((28, 26, 30), (34, 46, 70), (48, 78, 122), (96, 150, 196), (44, 62, 138), (140, 142, 146))
 EYES: tuple[Colour, ...] = ((42, 62, 92), (120, 96, 62), (84, 112, 74), (36, 48, 66))
-STYLES = ("short", "bob", "long", "receding", "bun", "curly")
 
 
 @dataclass(frozen=True)

@@ -244,4 +244,3 @@ def read_shard(path: Path) -> Shard:
         ):
             raise ValueError("its ids, offsets and values do not fit each other")
         return Shard(path, header, ids, fingerprints, reasons, offsets, shapes, dtypes)
-    raise AssertionError("unreachable")
