@@ -1,5 +1,6 @@
 """All runs of a task: what is trained, what is reused, that workers change nothing, and what is refused."""
 
+import csv
 import json
 import logging
 import shutil
@@ -122,10 +123,16 @@ def test_a_damaged_earlier_run_is_trained_again_with_a_warning(trained: Corpus, 
 
 def test_a_plan_writes_nothing_and_says_what_would_be_trained(trained: Corpus) -> None:
     trained.write_params({**ZOO, "concat_av": {}})
+    log = trained.root / "runs.log.csv"
+    entries = list(csv.DictReader(log.open(newline="", encoding="utf-8")))
+    with log.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(entries[0]))
+        writer.writeheader()
+        writer.writerows(entry | {"seconds": 12.5} for entry in entries)
     before = tree(trained.root)
     plan = train(trained, plan=True)
     assert (plan["to_compute"], plan["reused"], plan["rows"]) == (1, 4, ["concat_av"])
-    assert plan["estimated_seconds"] > 0
+    assert plan["estimated_seconds"] == 12.5
     assert plan["estimated_bytes"] > 0
     assert tree(trained.root) == before
 
