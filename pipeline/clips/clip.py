@@ -16,7 +16,8 @@ class Clip:
 
     Args:
         id: unique in its corpus.
-        media: path below the corpus' media folder: a video file, a sound file, or a folder of frames; None where the corpus has no media.
+        media: path below the corpus' media folder: a video file, a sound file, a folder of frames, or its pictures of a name
+            (`image_L_*.jpg`, the star in the place of the frame's number); None where the corpus has no media.
         audio: a sound file beside the video, below the same folder; None: the sound of `media`.
         channel: which channel of the sound, from 0; None: all of them mixed.
         region: left, top, right, bottom of the speaker's part of the picture, as shares of its size.
@@ -49,6 +50,9 @@ class Clip:
     def __post_init__(self) -> None:
         if not self.id or not self.id.isprintable() or len(self.id.encode()) > 255:
             raise ManifestError(f"clip id {self.id[:80]!r} must be 1 to 255 bytes of printable text")
+        for name in (self.media, self.audio):
+            if name is not None and (name.startswith("/") or ".." in name.split("/")):
+                raise ManifestError(f"clip {self.id}: {name!r} must be a path below the media folder")
         if not (math.isfinite(self.start) and self.start >= 0):
             raise ManifestError(f"clip {self.id}: start {self.start} must be a number of seconds ≥ 0")
         if self.end is not None and not (math.isfinite(self.end) and self.end > self.start):

@@ -8,13 +8,16 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from pipeline.clips.clip import Clip
+from pipeline.clips.frames import is_pattern, list_frames
 from pipeline.clips.manifest import Manifest
 from pipeline.errors import ManifestError
 from pipeline.progress import show_progress
 from pipeline.shards.fingerprint import digest_file, fingerprint
 
 
-def add_digests(clips: Iterable[Clip], media: Path, cache: Path, earlier: Iterable[Manifest]) -> tuple[Manifest, dict[str, int]]:
+def add_digests(
+    clips: Iterable[Clip], media: Path, cache: Path, earlier: Iterable[Manifest], partial: bool = False
+) -> tuple[Manifest, dict[str, int]]:
     """Return the clips with the digests of their media, and how many files were hashed, known, or absent here.
 
     Args:
@@ -22,6 +25,7 @@ def add_digests(clips: Iterable[Clip], media: Path, cache: Path, earlier: Iterab
         media: the corpus' media folder.
         cache: a database beside the outputs: path, size and mtime to digest.
         earlier: earlier manifests of the corpus, looked at only if a file is absent.
+        partial: leave out the clips whose media is absent and unknown, instead of refusing them.
 
     Raises:
         ManifestError: files are absent and no earlier manifest knows them, or the media folder is a dangling link; lists the first ten.
@@ -34,13 +38,24 @@ def add_digests(clips: Iterable[Clip], media: Path, cache: Path, earlier: Iterab
     digests: dict[str, str] = {}
     with _open_cache(cache) as known, show_progress("index_clips", len(names), "files") as progress:
         for name in names:
-            if os.path.exists(media / name):  # also false of a name that no file can have, where Path.exists raises
-                digests[name] = _digest(media / name, name, known, counts)
+            if files := _list_files(media, name):
+                digests[name] = _digest(files, name, known, counts)
             progress.advance()
     absent = [name for name in names if name not in digests]
     counts["absent"] = len(absent)
-    digests |= _recorded(absent, earlier, media)
-    return Manifest(_with_digests(clip, digests) for clip in manifest), counts
+    digests |= _recorded(absent, earlier)
+    if not partial:
+        _refuse_absent([name for name in names if name not in digests], media)
+    listed = (clip for clip in manifest if all(name in digests for name in (clip.media, clip.audio) if name))
+    return Manifest(_with_digests(clip, digests) for clip in listed), counts
+
+
+def _list_files(media: Path, name: str) -> list[Path]:
+    """Return the files that a clip's media stands for: a file, a folder with all that is in it, or numbered pictures."""
+    path = media / name
+    if not os.path.exists(path):  # also false of a name that no file can have, where Path.exists raises
+        return [picture for _, picture in list_frames(media, name)] if is_pattern(name) else []
+    return [path, *sorted(path.rglob("*"))] if path.is_dir() else [path]
 
 
 def _with_digests(clip: Clip, digests: Mapping[str, str]) -> Clip:
@@ -72,25 +87,25 @@ def _connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _digest(path: Path, name: str, known: sqlite3.Connection, counts: dict[str, int]) -> str:
-    """Return the digest of a file, or of a folder of frames, from the database if size and mtime are as they were."""
-    files = sorted(path.rglob("*")) if path.is_dir() else []
-    stats = [file.stat() for file in (path, *files) if file.exists()]  # a folder's own time changes when its files are renamed
+def _digest(files: list[Path], name: str, known: sqlite3.Connection, counts: dict[str, int]) -> str:
+    """Return the digest of a file, or of the pictures of a recording, from the database if sizes and mtimes are as they were."""
+    stats = [file.stat() for file in files if file.exists()]  # a folder's own time changes when its files are renamed
     size, mtime = sum(stat.st_size for stat in stats), max(stat.st_mtime_ns for stat in stats)
     found = known.execute("SELECT digest FROM digests WHERE path = ? AND size = ? AND mtime = ?", (name, size, mtime)).fetchone()
     if found:
         counts["known"] += 1
         return str(found[0])
-    if path.is_dir():
-        digest = fingerprint([(file.relative_to(path).as_posix(), digest_file(file)) for file in files if file.is_file()])
+    if files[0].is_dir() or is_pattern(name):
+        top = files[0] if files[0].is_dir() else files[0].parent
+        digest = fingerprint([(file.relative_to(top).as_posix(), digest_file(file)) for file in files if file.is_file()])
     else:
-        digest = digest_file(path)
+        digest = digest_file(files[0])
     counts["hashed"] += 1
     known.execute("INSERT OR REPLACE INTO digests VALUES (?, ?, ?, ?)", (name, size, mtime, digest))
     return digest
 
 
-def _recorded(absent: list[str], earlier: Iterable[Manifest], media: Path) -> dict[str, str]:
+def _recorded(absent: list[str], earlier: Iterable[Manifest]) -> dict[str, str]:
     """Return the digests that earlier manifests have for files that are absent here."""
     digests: dict[str, str] = {}
     wanted = set(absent)
@@ -101,10 +116,14 @@ def _recorded(absent: list[str], earlier: Iterable[Manifest], media: Path) -> di
                     digests.setdefault(name, digest)
         if len(digests) == len(absent):
             break
-    unknown = [name for name in absent if name not in digests]
+    return digests
+
+
+def _refuse_absent(unknown: list[str], media: Path) -> None:
+    """Raise ManifestError if there are files that nobody has a digest of."""
     if unknown:
         raise ManifestError(
             f"{len(unknown)} media files that the labels list are not in {media} and no earlier clips.jsonl knows them: "
-            f"{', '.join(unknown[:10])}; add the files, or `dvc pull` the manifest of someone who has them"
+            f"{', '.join(unknown[:10])}; add the files, or `dvc pull` the manifest of someone who has them; "
+            "or accept an incomplete copy with `partial: true` in its row of `corpora`"
         )
-    return digests

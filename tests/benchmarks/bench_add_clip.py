@@ -54,8 +54,8 @@ def main(clips: int = 240, workers: int = 2) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         make_corpus(config, folder / "raw", workers=workers)
-        listed, _ = read(folder / "raw" / "label.csv", folder / "raw")
-        manifest, _ = add_digests(listed, folder / "raw", folder / "digests.sqlite", ())
+        listing = read(folder / "raw" / "label.csv", folder / "raw")
+        manifest, _ = add_digests(listing.clips, folder / "raw", folder / "digests.sqlite", ())
         for stage, extractor in make_extractors(folder / "raw").items():
             start, _ = timed(Manifest(manifest[:1]), extractor, folder / f"{stage}-start")
             full, rows = timed(Manifest(manifest[:-1]), extractor, folder / stage)

@@ -21,7 +21,8 @@ def test_every_column_finds_its_field(tmp_path: Path) -> None:
         'talk/a b.mp4,1.5,3,"Well, 你好",s1,talk,train,1,happy',
         "talk/c.mp4,,,,s2,talk,test,,sad",
     )
-    (first, second), splits = read(labels, tmp_path)
+    listing = read(labels, tmp_path)
+    (first, second), splits = listing.clips, listing.splits
     assert (first.id, first.media, first.start, first.end, first.text) == ("talk/a b.mp4", "talk/a b.mp4", 1.5, 3.0, "Well, 你好")
     assert (first.speaker, first.group, dict(first.labels)) == ("s1", "talk", {"anger": 1.0, "emotion": "happy"})
     assert (second.start, second.end, second.labels["anger"]) == (0.0, None, None)
@@ -29,7 +30,8 @@ def test_every_column_finds_its_field(tmp_path: Path) -> None:
 
 
 def test_several_clips_of_one_file_have_ids_of_their_own(tmp_path: Path) -> None:
-    clips, splits = read(write(tmp_path, "media,id,start,end", "x.mp4,x1,0,1", "x.mp4,x2,1,2"), tmp_path)
+    listing = read(write(tmp_path, "media,id,start,end", "x.mp4,x1,0,1", "x.mp4,x2,1,2"), tmp_path)
+    clips, splits = listing.clips, listing.splits
     assert [clip.id for clip in clips] == ["x1", "x2"]
     assert splits == {}
 

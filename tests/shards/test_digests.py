@@ -105,3 +105,26 @@ def test_a_name_that_no_file_can_have_is_an_absent_file(tmp_path: Path) -> None:
     (tmp_path / "media").mkdir()
     with pytest.raises(ManifestError, match="1 media files"):
         add_digests([make_clip("a", media="x" * 300)], tmp_path / "media", tmp_path / "cache.sqlite", ())
+
+
+def test_the_numbered_pictures_of_a_pattern_are_hashed_together(tmp_path: Path) -> None:
+    make_media(tmp_path / "media", "a/image_L_0.jpg", "a/image_L_1.jpg", "a/image_R_0.jpg")
+    clips = [make_clip(side, media=f"a/image_{side}_*.jpg", frame_rate=2.0, digest=None) for side in "LR"]
+
+    def hashed() -> Manifest:
+        return add_digests(clips, tmp_path / "media", tmp_path / "cache.sqlite", ())[0]
+
+    first = hashed()
+    (tmp_path / "media" / "a" / "image_L_1.jpg").write_bytes(b"another picture")
+    second = hashed()
+    assert first["L"].digest != second["L"].digest
+    assert first["R"].digest == second["R"].digest
+
+
+def test_an_incomplete_copy_leaves_out_the_clips_without_media(tmp_path: Path) -> None:
+    make_media(tmp_path / "media", "a.mp4")
+    clips = [make_clip(name, digest=None) for name in ("a", "b", "c")]
+    earlier = (Manifest([make_clip("c", digest="known")]),)
+    manifest, counts = add_digests(clips, tmp_path / "media", tmp_path / "cache.sqlite", earlier, partial=True)
+    assert manifest.ids == ("a", "c")
+    assert counts == {"hashed": 1, "known": 0, "absent": 2}

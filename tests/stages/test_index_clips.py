@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from pipeline.clips.listing import read_partial
 from pipeline.clips.manifest import read_manifest
 from pipeline.clips.splits import read_splits
 from tests.conftest import ROOT
@@ -71,3 +72,15 @@ def test_a_wrong_adapter_is_a_message_not_a_traceback(corpus: Path) -> None:
     done = index(corpus)
     assert (done.returncode, done.stderr.strip().count("\n")) == (1, 0)
     assert "no corpus adapter `cvs`" in done.stderr
+
+
+def test_an_incomplete_copy_is_accepted_on_request_and_says_so(corpus: Path) -> None:
+    (corpus / "raw" / "a.mp4").unlink()
+    (corpus / "params.yaml").write_text("corpora: {mine: {adapter: csv, labels: x, media: y, partial: true}}")
+    done = index(corpus)
+    assert json.loads(done.stdout)["partial"] == {"discrepancies": 0, "clips_without_media": 1}
+    assert read_manifest(corpus / "clips").ids == ("b with spaces.mp4",)
+    assert read_splits(corpus / "clips")["csv"][0].train == ()
+    partial = read_partial(corpus / "clips")
+    assert partial is not None
+    assert partial["absent_media"] == {"count": 1, "first": ["a.mp4"]}

@@ -1,31 +1,54 @@
 """One adapter a file; the file's name is the corpus' `adapter` in params.yaml.
 
-An adapter is `read(labels: Path, media: Path) -> tuple[list[Clip], dict[str, tuple[Fold, ...]]]`: the clips, without digests, and the named
-splits that the corpus ships. Beside it, `<adapter>.yaml` holds the rows that `python -m stages.add_corpus` merges into params.yaml.
+An adapter is `read(labels: Path, media: Path) -> Listing`, with the row's `options` as further keyword arguments: the clips, without
+digests, the named splits that the corpus ships, and what this copy lacks of the published corpus. Beside it, `<adapter>.yaml` holds the
+rows that `python -m stages.add_corpus` merges into params.yaml.
 """
 
 import importlib
+import inspect
 import pkgutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from pipeline.clips.clip import Clip
-from pipeline.clips.splits import Fold
+from pipeline.clips.listing import Listing
 from pipeline.errors import ParamsError
 
 
 @dataclass(frozen=True)
 class CorpusConfig:
-    """A row of `corpora`: which adapter reads the corpus."""
+    """A row of `corpora`.
+
+    Args:
+        adapter: which adapter reads the corpus.
+        options: of that adapter; its `read` says which.
+        partial: accept an incomplete copy; every report made from it says so.
+    """
 
     adapter: str
+    options: dict[str, str] = field(default_factory=dict)
+    partial: bool = False
+
+    def read(self, labels: Path, media: Path) -> Listing:
+        """List the corpus' clips and splits.
+
+        Raises:
+            ParamsError: no such adapter, or it has no such option.
+            ManifestError: the labels are absent or wrong.
+        """
+        adapter = load_adapter(self.adapter)
+        known = list(inspect.signature(adapter.read).parameters)[2:]
+        unknown = [name for name in self.options if name not in known]
+        if unknown:
+            raise ParamsError(f"the adapter `{self.adapter}` has no option {', '.join(unknown)}; its options: {', '.join(known) or 'none'}")
+        return adapter.read(labels, media, **self.options)
 
 
 class Adapter(Protocol):
     """A corpus adapter module."""
 
-    def read(self, labels: Path, media: Path) -> tuple[list[Clip], dict[str, tuple[Fold, ...]]]:
+    def read(self, labels: Path, media: Path, **options: str) -> Listing:
         """Read the corpus' labels and list its clips and splits."""
 
 

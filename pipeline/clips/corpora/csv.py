@@ -14,16 +14,17 @@ that have a `split` form the split named `csv`.
 
 import csv
 from collections import defaultdict
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from pipeline.clips.clip import Clip, Label
+from pipeline.clips.listing import Listing, below
 from pipeline.clips.splits import PARTS, Fold
 from pipeline.errors import ManifestError
 
 FIELDS = ("id", "media", "audio", "start", "end", "text", "speaker", "group")
 
 
-def read(labels: Path, media: Path) -> tuple[list[Clip], dict[str, tuple[Fold, ...]]]:
+def read(labels: Path, media: Path) -> Listing:
     """Read the clips and the split `csv` from a CSV file.
 
     Args:
@@ -43,7 +44,7 @@ def read(labels: Path, media: Path) -> tuple[list[Clip], dict[str, tuple[Fold, .
             raise ManifestError(f"{labels}, line {line}: split {part!r} must be {', '.join(PARTS)} or empty")
         if part:
             parts[part].append(clip.id)
-    return clips, {"csv": (Fold.of(parts),)} if parts else {}
+    return Listing(clips, {"csv": (Fold.of(parts),)} if parts else {})
 
 
 def read_csv(path: Path, required: tuple[str, ...]) -> list[tuple[int, dict[str, str]]]:
@@ -77,8 +78,8 @@ def _read_clip(row: dict[str, str], where: str) -> Clip:
     try:
         return Clip(
             id=row.get("id") or row["media"],
-            media=_below(row["media"]),
-            audio=_below(row["audio"]) if row.get("audio") else None,
+            media=below(row["media"]),
+            audio=below(row["audio"]) if row.get("audio") else None,
             start=float(row.get("start") or 0),
             end=float(row["end"]) if row.get("end") else None,
             text=row.get("text") if "text" in row else None,
@@ -88,14 +89,6 @@ def _read_clip(row: dict[str, str], where: str) -> Clip:
         )
     except (ValueError, ManifestError) as error:
         raise ManifestError(f"{where}: {error}") from error
-
-
-def _below(name: str) -> str:
-    """Return a path that stays below the media folder, in the manifest's spelling."""
-    path = PurePosixPath(name.replace("\\", "/"))
-    if not name or path.is_absolute() or ".." in path.parts:
-        raise ValueError(f"media {name!r} must be a path below the media folder")
-    return path.as_posix()
 
 
 def _label(value: str) -> Label:

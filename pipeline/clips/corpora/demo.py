@@ -4,6 +4,7 @@ import csv
 from pathlib import Path
 
 from pipeline.clips.clip import Clip, Label
+from pipeline.clips.listing import Listing
 from pipeline.clips.splits import PARTS, Fold
 from pipeline.errors import ManifestError
 
@@ -12,7 +13,7 @@ SENTIMENTS = {"label": "sentiment", "label_T": "sentiment_T", "label_A": "sentim
 COLUMNS = ("video_id", "clip_id", "text", *SENTIMENTS, "mode", "speaker", *EMOTIONS)
 
 
-def read(labels: Path, media: Path) -> tuple[list[Clip], dict[str, tuple[Fold, ...]]]:
+def read(labels: Path, media: Path) -> Listing:
     """Read the labelled clips and the split by speaker.
 
     Args:
@@ -29,7 +30,7 @@ def read(labels: Path, media: Path) -> tuple[list[Clip], dict[str, tuple[Fold, .
         clip = _read_clip(row, f"{labels}, line {number}")
         clips.append(clip)
         parts[row["mode"]].append(clip.id)
-    return clips, {"speaker": (Fold.of(parts),)}
+    return Listing(clips, {"speaker": (Fold.of(parts),)})
 
 
 def _read_rows(labels: Path) -> list[dict[str, str]]:

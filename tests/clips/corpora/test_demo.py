@@ -22,7 +22,8 @@ def write_labels(folder: Path, *lines: str) -> Path:
 
 
 def test_clips_have_their_labels_text_speaker_and_recording(tmp_path: Path) -> None:
-    clips, splits = read(write_labels(tmp_path, HEADER, LINE), tmp_path)
+    listing = read(write_labels(tmp_path, HEADER, LINE), tmp_path)
+    clips, splits = listing.clips, listing.splits
     clip = clips[0]
     assert (clip.id, clip.media, clip.text) == ("video_0001_0001", "Raw/video_0001/0001.mp4", "Yes, I see.")
     assert (clip.speaker, clip.group) == ("speaker_01", "video_0001")
@@ -33,7 +34,8 @@ def test_clips_have_their_labels_text_speaker_and_recording(tmp_path: Path) -> N
 
 def test_what_make_demo_writes_is_read(tmp_path: Path) -> None:
     make_corpus(make_config(num_clips=3), tmp_path)
-    clips, splits = read(tmp_path / "label.csv", tmp_path)
+    listing = read(tmp_path / "label.csv", tmp_path)
+    clips, splits = listing.clips, listing.splits
     manifest = Manifest(clips)
     assert len(manifest) == 3
     assert all((tmp_path / str(clip.media)).is_file() for clip in clips)
