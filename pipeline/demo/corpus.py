@@ -40,7 +40,7 @@ def make_corpus(config: DemoConfig, folder: Path, earlier: Iterable[Path] = (), 
     scripts = [write_script(config, index) for index in range(config.num_clips)]
     paths = {script.index: folder / media_path(config, script) for script in scripts}
     _clear(folder, config, set(paths.values()))
-    _keep(folder, config, paths.values(), earlier)
+    _keep(folder, paths.values(), earlier)
     missing = [script for script in scripts if not paths[script.index].exists()]
     with show_progress("make_demo", len(missing)) as progress:
         for _ in _render_all(config, folder, missing, workers):
@@ -121,15 +121,22 @@ def _clear(folder: Path, config: DemoConfig, wanted: set[Path]) -> None:
     (folder / RECIPE_FILE).write_text(json.dumps(recipe(config), indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def _keep(folder: Path, config: DemoConfig, paths: Iterable[Path], earlier: Iterable[Path]) -> None:
-    """Copy the clips that earlier renderings of the same recipe hold."""
-    sources = [other for other in earlier if _read_recipe(other) == _read_recipe(folder)]
-    for path in paths:
-        for source in (other / path.relative_to(folder) for other in sources):
-            if source.exists() and not path.exists():
-                path.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(source, path.with_suffix(".copy"))
-                os.replace(path.with_suffix(".copy"), path)
+def _keep(folder: Path, paths: Iterable[Path], earlier: Iterable[Path]) -> None:
+    """Copy the clips that earlier renderings of the same recipe hold; a dearer one is looked at only while clips are missing."""
+    missing, others = [path for path in paths if not path.exists()], iter(earlier)
+    while missing and (other := next(others, None)) is not None:
+        if _read_recipe(other) == _read_recipe(folder):
+            for path in missing:
+                _copy(other / path.relative_to(folder), path)
+            missing = [path for path in missing if not path.exists()]
+
+
+def _copy(source: Path, path: Path) -> None:
+    """Copy a clip, if it is there; the copy appears when it is whole."""
+    if source.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, path.with_suffix(".copy"))
+        os.replace(path.with_suffix(".copy"), path)
 
 
 def _render_all(config: DemoConfig, folder: Path, scripts: list[Script], workers: int) -> Iterator[None]:

@@ -24,12 +24,14 @@ def describe(path: Path, clip: str | None = None) -> dict[str, Any]:
         ShardError: a shard is damaged, or the clip is in none.
         PipelineError: the path holds nothing that is known.
     """
-    if path.is_file():
+    if path.is_file() and path.suffix == ".h5":
         return _describe_shards([path], clip)
     if list_shards(path):
         return _describe_shards(list_shards(path), clip)
     if (path / "run.json").exists():
         return _describe_run(path)
+    if not path.is_dir():
+        raise PipelineError(f"{path} is no shard" if path.exists() else f"{path} does not exist")
     inside = sorted({file.parent.relative_to(path).as_posix() for pattern in ("shard-*.h5", "run.json") for file in path.rglob(pattern)})
     hint = f"; below it: {', '.join(inside[:10])}" if inside else ""
     raise PipelineError(f"{path} is no shard, no folder of shards and no run{hint}")

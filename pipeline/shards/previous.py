@@ -89,9 +89,14 @@ class Previous:
         recompute: leave out what only DVC's cache or the remote holds.
 
     Use as a context manager: what was fetched from a remote is kept until the end.
+
+    Raises:
+        PipelineError: `out` is the working directory itself, which no stage may replace.
     """
 
     def __init__(self, out: Path, recompute: bool = False) -> None:
+        if not out.name:
+            raise PipelineError(f"{str(out)!r} cannot be an output folder: it is replaced as a whole; give a folder of its own")
         self.out = Path(os.path.abspath(out))  # without `..`: DVC knows a path by one spelling
         self.recompute = recompute
         self._folders: list[Path] = []

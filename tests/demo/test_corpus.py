@@ -2,6 +2,7 @@
 
 import csv
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import av
@@ -72,6 +73,14 @@ def test_an_earlier_rendering_is_kept_and_what_it_has_too_much_removed(corpus: P
     shrunk = make_corpus(CONFIG, tmp_path / "grown")
     assert (shrunk["computed"], shrunk["reused"]) == (0, 3)
     assert contents(tmp_path / "grown") == contents(corpus)
+
+
+def test_dearer_earlier_renderings_are_left_alone_when_nothing_is_missing(corpus: Path, tmp_path: Path) -> None:
+    def earlier() -> Iterator[Path]:
+        yield corpus
+        pytest.fail("the next version would be fetched from the team's remote")
+
+    assert make_corpus(CONFIG, tmp_path / "again", earlier())["computed"] == 0
 
 
 def test_another_seed_keeps_nothing(corpus: Path, tmp_path: Path) -> None:

@@ -105,3 +105,8 @@ def test_a_second_run_waits_for_the_first(tmp_path: Path) -> None:
     assert [run.exitcode for run in runs] == [0, 0]
     assert len(list((tmp_path / "out").iterdir())) == 1
     assert not partial_of(tmp_path / "out").exists()
+
+
+def test_the_working_directory_is_no_output() -> None:
+    with pytest.raises(PipelineError, match="give a folder of its own"):
+        Previous(Path("."))

@@ -6,7 +6,10 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
+from pipeline.errors import PipelineError
+from pipeline.report.contents import describe
 from pipeline.shards.extractor import Skip
 from pipeline.shards.shard import ShardRow
 from tests.conftest import ROOT, make_features, make_header, make_row
@@ -63,3 +66,11 @@ def test_faces_become_a_contact_sheet(tmp_path: Path) -> None:
 def test_what_is_no_shard_is_told(tmp_path: Path) -> None:
     make_features(tmp_path / "deep" / "f", [make_row("a")])
     assert "below it: deep/f" in inspect(tmp_path).stderr
+
+
+def test_another_file_is_not_called_a_damaged_shard(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text("zoo: {}\n")
+    with pytest.raises(PipelineError, match=r"params\.yaml is no shard$"):
+        describe(tmp_path / "params.yaml")
+    with pytest.raises(PipelineError, match=r"nothing does not exist$"):
+        describe(tmp_path / "nothing")
