@@ -68,7 +68,7 @@ def train_zoo(
     began = time.monotonic()
     if options.only is not None and not options.plan and is_dvc_output(out):
         raise PipelineError(f"--model is for development and {out} is an output of dvc.yaml; give another folder")
-    task, rows = Task.read(params, task_name), read_zoo(params, options.only)
+    task, rows = Task.read(params, task_name), read_zoo(params, options.only, task_name)
     if options.only is None:
         chosen = task.config.rows(row.name for row in rows)
         rows = tuple(row for row in rows if row.name in chosen)

@@ -20,6 +20,7 @@ from pipeline.fusion.base import Batch, ClosedFormModel, FusionModel, Output, ma
 from pipeline.tasks.task import Task
 from pipeline.training.dataset import FoldData, iterate, order_batches
 from pipeline.training.losses import make_criteria
+from pipeline.training.modality_dropout import drop_modalities
 from pipeline.training.zoo import TrainConfig, ZooRow
 
 EVALUATION_BATCH = 128  # clips; changes no logit beyond its last bits
@@ -111,6 +112,7 @@ class Fitter:
         losses = []
         for chosen in order_batches(self.lengths, self.config.batch_size, self.seed, epoch):
             batch = self.data.batch(self.train[torch.from_numpy(chosen).to(self.train.device)], epoch)
+            batch = drop_modalities(batch, self.config.modality_dropout)
             with autocast(self.train.device, self.config.precision):
                 output: Output = self.model(batch)
             output = output.float()
