@@ -14,16 +14,19 @@ def main(row: Row, clips: ClipsFolder, runs: RunsFolder, out: OutFolder, params:
     """Score every row of the zoo on a task, from saved predictions only: a new metric never retrains.
 
     Thresholds are searched on the valid part; test is scored once. Intervals are of a paired hierarchical bootstrap over groups (speakers
-    where known) and seeds; its number of draws, their seed and the reference row stand in the section `evaluate` of params.yaml.
+    where known) and seeds; its number of draws, their seed and the reference row stand in the section `evaluate` of params.yaml. The task's
+    `subsets` are scored apart. Overlaps of the parts, copies that train counted, and what the corpus' copy lacks go with the scores.
 
     Example: python -m stages.evaluate demo_emotion data/clips/demo data/runs/demo_emotion data/scores/demo_emotion
     """
+    from pipeline.clips.listing import read_partial
     from pipeline.clips.manifest import read_manifest
     from pipeline.clips.splits import read_splits
     from pipeline.params import read_section, read_table
     from pipeline.report.files import write_scores
     from pipeline.report.scores import EvaluateConfig, compute_scores
     from pipeline.tasks.task import Task
+    from pipeline.training.copies import read_copies
     from pipeline.training.run import read_runs
 
     task, config = Task.read(params, row), read_section(params, "evaluate", EvaluateConfig)
@@ -31,7 +34,7 @@ def main(row: Row, clips: ClipsFolder, runs: RunsFolder, out: OutFolder, params:
     manifest = read_manifest(clips)
     folds = task.folds(manifest, read_splits(clips))
     scores = compute_scores(task, rows, read_runs(runs, rows), manifest, folds, config)
-    write_scores(scores, out)
+    write_scores(scores | {"copies": read_copies(runs), "partial": read_partial(clips)}, out)
     return {"task": row, "rows": len(rows), "seeds": len(scores["seeds"]), "folds": len(folds), "groups": scores["groups"]["count"]}
 
 

@@ -1,6 +1,7 @@
 """What a corpus adapter returns: clips, splits, and in which numbers this copy differs from the corpus as it was published."""
 
 import json
+import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
@@ -71,6 +72,19 @@ def below(name: str) -> str:
     if not path.parts or path.is_absolute() or ".." in path.parts or path.parts[0].endswith(":"):
         raise ManifestError(f"{name!r} must be a path below the media folder")
     return path.as_posix()
+
+
+def refuse_dangling(media: Path) -> None:
+    """Refuse a media folder that is a link to nowhere.
+
+    Raises:
+        ManifestError: says where it points.
+    """
+    if media.is_symlink() and not media.exists():
+        raise ManifestError(
+            f"{media} links to {os.readlink(media)}, which is not there; link it to the folder that holds the media, or remove the link "
+            "and use the team's features (`dvc pull`, `dvc repro --allow-missing`)"
+        )
 
 
 def refuse_incomplete(listing: Listing) -> None:

@@ -59,10 +59,9 @@ class Batch:
         """The same clips, as if none of them had `modality`."""
         gone = {modality: torch.zeros_like(self.features[modality])}
         maps = {m: torch.zeros_like(x) if m == modality else x for m, x in self.maps.items()}
-        masked = {modality: torch.ones_like(self.padding_mask[modality])}
-        absent = {modality: torch.zeros_like(self.present[modality])}
-        features, padding_mask = self.features | gone, self.padding_mask | masked
-        return replace(self, features=features, padding_mask=padding_mask, present=self.present | absent, maps=maps)
+        padding_mask = self.padding_mask | {modality: torch.ones_like(self.padding_mask[modality])}
+        present = self.present | {modality: torch.zeros_like(self.present[modality])}
+        return replace(self, features=self.features | gone, padding_mask=padding_mask, present=present, maps=maps)
 
 
 @dataclass
@@ -96,6 +95,7 @@ class ModelSpec:
         maps: modality → (positions, width) of its un-pooled map, where cached.
         annotations: ("M",), or ("M", "T", "A", "V") where each modality has labels of its own.
         target_sd: standard deviation of the train part's M (regression); 1 elsewhere.
+        leads_with_cls: modalities whose first step is their encoder's own [CLS], a summary of the others.
     """
 
     kind: str
@@ -104,6 +104,7 @@ class ModelSpec:
     maps: dict[str, tuple[int, int]] = field(default_factory=dict)
     annotations: tuple[str, ...] = ("M",)
     target_sd: float = 1.0
+    leads_with_cls: tuple[str, ...] = ()
 
 
 class Standardise(nn.Module):
@@ -218,8 +219,8 @@ class ClosedFormModel(FusionModel):
 
 
 def model_names() -> tuple[str, ...]:
-    """The models there are: the files of this folder."""
-    return tuple(sorted(file.stem for file in Path(__file__).parent.glob("*.py") if file.stem not in ("__init__", "base", "layers")))
+    """The models there are: the files of this folder that end `Model = <Class>`; the others hold what models share."""
+    return tuple(sorted(f.stem for f in Path(__file__).parent.glob("*.py") if "\nModel = " in f.read_text(encoding="utf-8")))
 
 
 def find_model(name: str) -> type[FusionModel]:

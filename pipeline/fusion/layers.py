@@ -1,8 +1,7 @@
-"""Layers and families that several model files share: masked pooling, the transformer layer, unimodal nets, concatenation, the matchmap."""
+"""Layers and families that several model files share: masked pooling, the transformer layer, unimodal nets, concatenation."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -10,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pipeline.fusion.base import Batch, Criterion, FusionModel, ModelSpec, Output
+from pipeline.fusion.base import Batch, FusionModel, ModelSpec, Output
 
 
 def masked_mean(x: Tensor, padding_mask: Tensor) -> Tensor:
@@ -150,83 +149,3 @@ class Concatenation(FusionModel):
             batch.maps[m].amax(1) if m in self.spec.maps else masked_max(batch.features[m], batch.padding_mask[m]) for m in self.modalities
         ]
         return Output(self.classifier(torch.cat(pooled, dim=-1)))
-
-
-# Of a matchmap M (batch, positions, steps), how alike each position of the picture and each step of the sound are (Harwath et al., 2018).
-SIMILARITIES: dict[str, Callable[[Tensor], Tensor]] = {
-    "sisa": lambda matchmap: matchmap.mean((1, 2)),  # sum over the image, sum over the audio
-    "misa": lambda matchmap: matchmap.amax(1).mean(1),  # maximum over the image, sum over the audio
-    "sima": lambda matchmap: matchmap.amax(2).mean(1),  # sum over the image, maximum over the audio
-}
-
-
-def compatible_impostors(target: Tensor, kind: str, target_sd: float) -> Tensor:
-    """Who may be whose impostor, (batch, batch) bool: another class, a disjoint label set, or M further than half a sd away."""
-    if kind == "multi_class":
-        return target[:, None] != target[None, :]
-    if kind == "multi_label":
-        empty = target.sum(1) == 0
-        return (target @ target.T == 0) & ~(empty[:, None] & empty[None, :])
-    return ((target[:, None] - target[None, :]).abs() > 0.5 * target_sd).any(-1)
-
-
-def draw_impostors(allowed: Tensor) -> tuple[Tensor, Tensor]:
-    """One allowed impostor for each clip, all equally likely: index (batch,), and whether it has any, (batch,) bool."""
-    score = torch.rand(allowed.shape, device=allowed.device).masked_fill(~allowed, -1.0)
-    return score.argmax(1), allowed.any(1)
-
-
-@dataclass(frozen=True)
-class MatchmapHyperparams:
-    """Of the matchmap rows. aux_weight: source 2's λ (0: no margin loss); margin: 1 in source 2 and in Harwath et al."""
-
-    dim: int = 128
-    num_steps: int = 10
-    aux_weight: float = 0.078
-    margin: float = 1.0
-
-
-class Matchmap(FusionModel):
-    """logits = W vec(M) + b with M = ⟨W_v v, W_a a⟩ / √dim; a subclass names the similarity of the margin loss."""
-
-    Hyperparams: ClassVar[type] = MatchmapHyperparams
-    uses: ClassVar[tuple[str, ...]] = ("audio", "video")
-    requires: ClassVar[tuple[str, ...]] = ("audio", "video")
-    map_modalities: ClassVar[tuple[str, ...]] = ("video",)
-    requires_maps: ClassVar[bool] = True
-    similarity: ClassVar[str]
-
-    def __init__(self, hyperparams: MatchmapHyperparams, spec: ModelSpec) -> None:
-        super().__init__(hyperparams, spec)
-        self.hyperparams = hyperparams
-        positions, width = spec.maps["video"]
-        self.project_video = nn.Linear(width, hyperparams.dim)
-        self.project_audio = nn.Linear(spec.dims["audio"], hyperparams.dim)
-        self.classifier = nn.Linear(positions * hyperparams.num_steps, spec.num_outputs)
-
-    def forward(self, batch: Batch) -> Output:
-        """The matchmap of projected video and audio, flattened and classified; zero where one of them is missing."""
-        video = self.project_video(batch.maps["video"])  # (batch, positions, dim)
-        steps = masked_adaptive_mean(batch.features["audio"], batch.padding_mask["audio"], self.hyperparams.num_steps)
-        audio = self.project_audio(steps)  # (batch, steps, dim)
-        both = (batch.present["audio"] & batch.present["video"]).view(-1, 1, 1)
-        matchmap = (video @ audio.mT * self.hyperparams.dim**-0.5).masked_fill(~both, 0.0)
-        return Output(self.classifier(matchmap.flatten(1)), extras={"video": video, "audio": audio, "matchmap": matchmap})
-
-    def loss(self, output: Output, batch: Batch, criteria: Mapping[str, Criterion]) -> Tensor:
-        """The task's loss and the weighted margin loss."""
-        loss = super().loss(output, batch, criteria)
-        return loss + self.hyperparams.aux_weight * self.margin_loss(output, batch) if self.hyperparams.aux_weight else loss
-
-    def margin_loss(self, output: Output, batch: Batch) -> Tensor:
-        """Mean over clips of Σ max(0, margin + sim(impostor) − sim(own)), with one impostor picture and one impostor sound."""
-        similarity, scale = SIMILARITIES[self.similarity], self.hyperparams.dim**-0.5
-        video, audio = output.extras["video"], output.extras["audio"]
-        both = batch.present["audio"] & batch.present["video"]
-        allowed = compatible_impostors(batch.targets["M"], self.spec.kind, self.spec.target_sd) & both[:, None] & both[None, :]
-        (picture, valid), (sound, _) = draw_impostors(allowed), draw_impostors(allowed)
-        own = similarity(output.extras["matchmap"])
-        with_picture, with_sound = similarity(video[picture] @ audio.mT * scale), similarity(video @ audio[sound].mT * scale)
-        margin = self.hyperparams.margin
-        hinge: Tensor = functional.relu(margin + with_picture - own) + functional.relu(margin + with_sound - own)
-        return hinge[valid].sum() / valid.sum().clamp(min=1)

@@ -7,8 +7,9 @@ b_mn ← ½(b_mn in m's layer + b_mn in n's layer) after every layer; logits = �
 L = weighted Σ of the losses of text, audio, video and fusion.
 Differs from the paper: frozen embeddings; σ of rruw and druw is in the optimizer (there it never was, so it stayed 1/K); w_m starts at
 1/modalities, not at random; heads are keyed by their own modality (there text and video were crossed); the text-centred variant is the
-coherent one; a missing modality neither writes to a bottleneck nor votes. Text has no CLS of its own: its first token, a text encoder's
-[CLS], is read.
+coherent one; a missing modality neither writes to a bottleneck nor votes. As in the paper, text has no CLS of its own where its first
+step is a text encoder's [CLS] (`ModelSpec.leads_with_cls`): that one is read. Features of which this is not known, imported ones and those
+of other encoders, get a learned CLS and layers of their own as audio and video do, be they one vector a clip.
 """
 
 from __future__ import annotations
@@ -82,9 +83,9 @@ class MultitaskMBT(FusionModel):
     def __init__(self, hyperparams: MultitaskMBTHyperparams, spec: ModelSpec) -> None:
         super().__init__(hyperparams, spec)
         self.hyperparams = hyperparams
-        self.encoders = nn.ModuleDict({m: SequenceEncoder(spec.dims[m], hyperparams) for m in self.modalities if m != "text"})
-        if "text" in self.modalities:
-            self.project_text = project(spec.dims["text"], hyperparams.dim)
+        own_cls = [m for m in self.modalities if m in spec.leads_with_cls]
+        self.projections = nn.ModuleDict({m: project(spec.dims[m], hyperparams.dim) for m in own_cls})
+        self.encoders = nn.ModuleDict({m: SequenceEncoder(spec.dims[m], hyperparams) for m in self.modalities if m not in own_cls})
         centre = hyperparams.centre
         if centre not in ("none", *self.modalities):
             raise ModelError(f"MultitaskMBT: `centre` is {centre}, and the task's encoders have: {', '.join(self.modalities)}")
@@ -117,8 +118,8 @@ class MultitaskMBT(FusionModel):
     def encode(self, modality: str, batch: Batch) -> tuple[Tensor, Tensor]:
         """A modality's tokens (batch, time, dim), its CLS first, and their padding mask."""
         features, padding_mask = batch.features[modality], batch.padding_mask[modality]
-        if modality == "text":
-            return self.project_text(features), padding_mask
+        if modality in self.projections:
+            return self.projections[modality](features), padding_mask
         encoded: tuple[Tensor, Tensor] = self.encoders[modality](features, padding_mask)
         return encoded
 

@@ -40,6 +40,12 @@ class Draws:
         seeds = rng.multinomial(num_seeds, np.full(num_seeds, 1 / num_seeds), size=draws)
         return cls(groups.astype(np.float64), seeds / num_seeds)
 
+    def take(self, groups: NDArray[np.int64]) -> "Draws":
+        """Return the same draws as some of the groups see them; a draw that holds none of these is left out."""
+        taken = self.groups[:, groups]
+        kept = taken.sum(axis=1) > 0
+        return Draws(taken[kept], self.seeds[kept])
+
 
 def sum_by_group(statistics: Array, groups: NDArray[np.int64], num_groups: int) -> Array:
     """Sum the rows (clips, …) of each group, (groups, …)."""

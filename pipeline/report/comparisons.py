@@ -1,4 +1,4 @@
-"""Tables that compare: rows with the reference row, heads with the fused output, all modalities with one removed."""
+"""Tables that compare: rows with the reference row, heads with the fused output, all modalities with one removed, subsets of the clips."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -75,3 +75,37 @@ def _output_cell(scores: Scores, output: Mapping[str, Any] | None, metric: str) 
         return _with_interval(scores, metric, output["differences"][metric], "difference", sign=True)
     found = output["metrics"][metric]
     return Cell(show(scores, metric, found["mean"]), output["annotation"] if output["annotation"] != "M" else "")
+
+
+def make_subset_table(scores: Scores) -> Table:
+    """Each row's main metrics on the test clips of each value of the task's column `subsets`, with their intervals."""
+    found = scores["subsets"]
+    metrics = [*scores["tested"], *(["weighted_f1"] if scores["config"]["kind"] == "multi_class" else [])]
+    columns = [
+        Column(METRICS[metric].title, f"{value}, {of['clips']:,} clips") for value, of in found["values"].items() for metric in metrics
+    ]
+    lines = []
+    for row in ordered_rows(scores):
+        subsets = scores["rows"][row]["subsets"]
+        cells = [_with_interval(scores, metric, subsets[value][metric], "mean") for value in found["values"] for metric in metrics]
+        lines.append(Line((Cell(row), *cells), "first" if is_first(scores, row) else ""))
+    groups = ", ".join(f"{value} {of['groups']}" for value, of in found["values"].items())
+    caption = (
+        f"Test clips by `{found['column']}`: predictions, thresholds and bootstrap as above, nothing chosen anew. "
+        f"Groups of test clips (by {scores['groups']['by']}): {groups}."
+    )
+    return Table(caption, (Column("Model", numeric=False), *columns), tuple(lines))
+
+
+def explain_subsets(scores: Scores) -> str:
+    """Why the subsets stand apart: how many of their texts a model has read in train."""
+    found = scores["subsets"]
+    counted = {value: of for value, of in found["values"].items() if of["recurring_texts"] is not None}
+    said = "; ".join(f"{value}: {of['recurring_texts']:,} of {of['clips']:,}" for value, of in counted.items())
+    counts = f" Test clips whose text stands, word for word, in the train part too: {said}." if counted else ""
+    why = (
+        " Where the same scripts recur in every session, a model knows a text from train, even though speakers are disjoint; what it "
+        "scores on new texts says more."
+    )
+    recur = any(of["recurring_texts"] for of in counted.values()) or not counted
+    return f"The test clips of each value of `{found['column']}` apart.{why if recur else ''}{counts}"

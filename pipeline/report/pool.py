@@ -29,6 +29,11 @@ class Part:
         """
         return cls(tuple(ids), task.targets([manifest[i] for i in ids]))
 
+    def take(self, kept: NDArray[np.bool_]) -> "Part":
+        """Return some of the clips, (clips,) bool."""
+        ids = tuple(i for i, keep in zip(self.ids, kept, strict=True) if keep)
+        return Part(ids, {annotation: target[kept] for annotation, target in self.targets.items()})
+
 
 @dataclass(frozen=True)
 class Pool:
@@ -64,6 +69,13 @@ class Pool:
         numbers = {name: number for number, name in enumerate(sorted(set(names)))}
         fold = np.repeat(np.arange(len(test)), [len(part.ids) for part in test])
         return cls(valid, test, fold, np.array([numbers[name] for name in names]), len(numbers), grouped_by)
+
+    def take(self, kept: NDArray[np.bool_]) -> "Pool":
+        """Return the pool of some of its test clips, (clips,) bool, and of the groups that these come from."""
+        ends = np.cumsum([len(part.ids) for part in self.test])[:-1]
+        test = tuple(part.take(some) for part, some in zip(self.test, np.split(kept, ends), strict=True))
+        names, groups = np.unique(self.groups[kept], return_inverse=True)
+        return Pool(self.valid, test, self.fold[kept], groups, len(names), self.grouped_by)
 
     def targets(self, annotation: str) -> NDArray[Any]:
         """The pooled targets of an annotation, (clips, …)."""

@@ -1,12 +1,14 @@
 """Where a task's numbers come from: encoders, the split and its overlaps, runs with their fingerprints and hyperparameters."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pipeline.report.document import Block, Code, Paragraph
 from pipeline.report.table import NOTHING, Cell, Column, Line, Table
 from pipeline.report.tables import Scores, ordered_rows
+
+SHOWN_FILES = 3
 
 
 def make_encoder_table(scores: Scores) -> Table:
@@ -15,11 +17,11 @@ def make_encoder_table(scores: Scores) -> Table:
     lines = []
     for (modality, row), encoder in sorted(found.items(), key=lambda item: (("text", "audio", "video").index(item[0][0]), item[0][1])):
         config, embedding = encoder.get("config", {}), encoder.get("embedding", {})
-        cells = [modality, f"`{row}`", str(config.get("network", NOTHING)), _origin(config.get("origin", {}), encoder.get("fit_share"))]
+        cells = [modality, f"`{row}`", str(config.get("network", NOTHING)), _origin(config, encoder.get("fit_share"))]
         cells += [
             encoder.get("fit_share") or NOTHING,
-            _short(encoder["digest"]),
-            f"{embedding.get('feature', '')} {embedding.get('version', '')}",
+            _digests(encoder.get("digests", [encoder["digest"]])),
+            f"{embedding['feature']} {embedding['version']}" if embedding else NOTHING,
         ]
         lines.append(Line(tuple(Cell(text) for text in cells)))
     titles = ("Modality", "Row", "Network", "Origin", "Fit share", "Digest", "Embedding, version")
@@ -41,11 +43,29 @@ def explain_shares(scores: Scores) -> Iterable[Block]:
         )
 
 
-def _origin(origin: Mapping[str, Any], fit_share: str | None) -> str:
-    """Where an encoder's weights come from: fitted here, or what names their version, digests shortened."""
-    named = {name: str(value) for name, value in origin.items() if isinstance(value, (str, int, float))}
-    words = [value[:12] if len(value) >= 40 else value for value in named.values()]
+def _origin(config: Mapping[str, Any], fit_share: str | None) -> str:
+    """Where embeddings come from: fitted here, what names the weights' version (digests shortened), or the imported files."""
+    origin = config.get("origin", {})
+    if not config or "files" in origin:
+        return _imported(origin)
+    named = [str(value) for value in origin.values() if isinstance(value, (str, int, float))]
+    words = [value[:12] if len(value) >= 40 else value for value in named]
     return ", ".join((["fitted here"] if fit_share else []) + words) or NOTHING
+
+
+def _imported(origin: Mapping[str, Any]) -> str:
+    """Where features that came without an encoder come from: names and digests of their files, and what of them was replaced by 0."""
+    files = [f"{file['file']}, {file['sha256'][:12]}" for file in origin.get("files", ())]
+    more = f" and {len(files) - SHOWN_FILES} more files" if len(files) > SHOWN_FILES else ""
+    replaced = sum(origin.get("replaced", {}).values())
+    zeros = f"; {replaced:,} numbers that were not finite are 0" if replaced else ""
+    return f"imported: {'; '.join(files[:SHOWN_FILES]) or 'origin unknown'}{more}{zeros}"
+
+
+def _digests(digests: Sequence[str]) -> str:
+    """The first fold's digest, and how many others there are."""
+    others = len(set(digests)) - 1
+    return _short(digests[0]) + (f" and {others} more, one a fold" if others else "")
 
 
 def make_split_table(scores: Scores) -> Table:

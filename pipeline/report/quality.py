@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pipeline.clips.manifest import Manifest
 from pipeline.report import plots
 from pipeline.report.document import Block, Code, Details, Figure, Heading, Paragraph
+from pipeline.report.partial import warn_partial
 from pipeline.report.table import NOTHING, Cell, Column, Line, Table
 from pipeline.shards.features import list_shards, read_features
 from pipeline.shards.shard import read_shard
@@ -65,6 +66,21 @@ class FeatureQuality:
         return {"version": self.version, "config": self.config, **described}
 
 
+@dataclass(frozen=True)
+class Corpus:
+    """What the report reads of a corpus.
+
+    Args:
+        manifest: its clips.
+        qualities: of its features.
+        partial: what its copy lacks (pipeline/clips/listing.py), None where it is whole.
+    """
+
+    manifest: Manifest
+    qualities: Sequence[FeatureQuality]
+    partial: Mapping[str, Any] | None = None
+
+
 def _read_lengths(folder: Path, array: str) -> NDArray[np.int64]:
     """Length of an array in each clip that is not skipped; of the array itself nothing is read."""
     lengths: list[int] = []
@@ -80,12 +96,13 @@ def read_durations(manifest: Manifest) -> NDArray[np.float64]:
     return np.array([clip.end - clip.start for clip in manifest if clip.end is not None])
 
 
-def describe_corpus(name: str, manifest: Manifest, qualities: Sequence[FeatureQuality]) -> list[Block]:
+def describe_corpus(name: str, corpus: Corpus) -> list[Block]:
     """Every block on a corpus' data."""
+    manifest, qualities = corpus.manifest, corpus.qualities
     speakers = {clip.speaker for clip in manifest if clip.speaker is not None}
     groups = {clip.group for clip in manifest if clip.group is not None}
     count = f"{len(manifest):,} labelled clips, {len(speakers) or 'unknown'} speakers, {len(groups) or 'unknown'} recordings."
-    blocks: list[Block] = [Heading(3, f"Corpus `{name}`"), Paragraph(count)]
+    blocks: list[Block] = [Heading(3, f"Corpus `{name}`"), *warn_partial(name, corpus.partial), Paragraph(count)]
     if qualities:
         blocks.append(make_quality_table(qualities))
     blocks += _draw(name, read_durations(manifest), qualities)

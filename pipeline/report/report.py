@@ -7,21 +7,22 @@ from typing import Any
 
 import yaml
 
-from pipeline.clips.manifest import Manifest, read_manifest
+from pipeline.clips.listing import read_partial
+from pipeline.clips.manifest import read_manifest
 from pipeline.errors import TaskError
 from pipeline.params import build
 from pipeline.report.document import Block, Code, Details, Heading, Items, Paragraph
 from pipeline.report.files import read_scores, write_json, write_text
 from pipeline.report.html import render_html
 from pipeline.report.markdown import render_markdown
-from pipeline.report.quality import FeatureQuality, describe_corpus
+from pipeline.report.quality import Corpus, FeatureQuality, describe_corpus
 from pipeline.report.results import describe_task
 from pipeline.report.table import Table
 from pipeline.report.tables import make_main_table
 from pipeline.tasks.config import TaskConfig
 from pipeline.tasks.metrics import METRICS
 
-Corpora = Mapping[str, tuple[Manifest, Sequence[FeatureQuality]]]
+Corpora = Mapping[str, Corpus]
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def read_task_scores(folder: Path, tasks: Mapping[str, Any], zoo: Mapping[str, A
 
 
 def read_corpora(params: Mapping[str, Any], clips: Path, folders: Mapping[str, Path]) -> Corpora:
-    """Read clips and feature quality of every corpus that params.yaml names.
+    """Read clips and feature quality of every corpus that params.yaml names in `corpora` and, where it came as features, `feature_sets`.
 
     Args:
         params: params.yaml.
@@ -57,13 +58,14 @@ def read_corpora(params: Mapping[str, Any], clips: Path, folders: Mapping[str, P
         folders: table (faces, logmels, tokens) → the folder of all its rows.
 
     Raises:
-        ManifestError: a corpus has no clips.jsonl.
+        ManifestError: a corpus has no clips.jsonl, or its partial.json is torn.
         ShardError: a row has no shards.
     """
     found = {}
-    for corpus in params.get("corpora") or {}:
+    for corpus in (*(params.get("corpora") or {}), *(params.get("feature_sets") or {})):
         rows = [(t, r) for t in folders for r, config in (params.get(t) or {}).items() if (config or {}).get("corpus") == corpus]
-        found[corpus] = (read_manifest(clips / corpus), [FeatureQuality.read(t, r, folders[t] / r) for t, r in rows])
+        qualities = [FeatureQuality.read(t, r, folders[t] / r) for t, r in rows]
+        found[corpus] = Corpus(read_manifest(clips / corpus), qualities, read_partial(clips / corpus))
     return found
 
 
@@ -73,7 +75,7 @@ def make_report(title: str, params: Mapping[str, Any], scores: Mapping[str, dict
     for claims in (True, False):
         blocks += [block for of_task in scores.values() if of_task["config"]["claims"] is claims for block in describe_task(of_task)]
     blocks.append(Heading(2, "Data quality"))
-    blocks += [block for name, (manifest, qualities) in corpora.items() for block in describe_corpus(name, manifest, qualities)]
+    blocks += [block for name, corpus in corpora.items() for block in describe_corpus(name, corpus)]
     blocks += [Heading(2, "Metrics"), Items(_define(scores)), Heading(2, "Parameters")]
     blocks += [Paragraph("All that changes a result, as params.yaml has it."), *_show_params(params)]
     return blocks
@@ -107,8 +109,9 @@ def write_report(blocks: Sequence[Block], scores: Mapping[str, dict[str, Any]], 
     write_text(render_html(blocks), out / "report.html")
     write_text(render_markdown(blocks), out / "report.md")
     tasks = {name: {"claims": s["config"]["claims"], "table": _plain(make_main_table(s)), **s} for name, s in scores.items()}
-    data = {name: {f"{q.table}/{q.row}": q.to_json() for q in qualities} for name, (_, qualities) in corpora.items()}
-    write_json({"tasks": tasks, "data": data}, out / "report.json")
+    data = {name: {f"{q.table}/{q.row}": q.to_json() for q in corpus.qualities} for name, corpus in corpora.items()}
+    partial = {name: corpus.partial for name, corpus in corpora.items() if corpus.partial is not None}
+    write_json({"tasks": tasks, "data": data, "partial": partial}, out / "report.json")
 
 
 def _plain(table: Table) -> dict[str, Any]:

@@ -4,8 +4,10 @@ from collections.abc import Iterable
 
 from pipeline.errors import TaskError
 from pipeline.report import plots
-from pipeline.report.comparisons import make_comparison_table, make_outputs_table
+from pipeline.report.comparisons import explain_subsets, make_comparison_table, make_outputs_table, make_subset_table
 from pipeline.report.document import Block, Details, Figure, Heading, Paragraph
+from pipeline.report.overlap import explain_overlap
+from pipeline.report.partial import warn_partial
 from pipeline.report.plots import Bar
 from pipeline.report.provenance import explain_shares, list_hyperparams, make_encoder_table, make_runs_table, make_split_table
 from pipeline.report.published import PUBLISHED
@@ -24,7 +26,9 @@ def describe_task(scores: Scores) -> list[Block]:
         TaskError: its `published` names no table of the literature.
     """
     blocks: list[Block] = [Heading(2, f"`{scores['task']}`"), Paragraph(_introduce(scores)), *_warn(scores)]
-    blocks += [Heading(3, "Test results"), make_main_table(scores), _draw_bars(scores)]
+    blocks += [Heading(3, "Test results"), make_main_table(scores), *explain_overlap(scores), _draw_bars(scores)]
+    if scores["subsets"]:
+        blocks += [Heading(3, f"By {scores['subsets']['column']}"), Paragraph(explain_subsets(scores)), make_subset_table(scores)]
     blocks += [Heading(3, "Intervals and differences"), make_comparison_table(scores)]
     outputs = make_outputs_table(scores)
     blocks += [Heading(3, "Heads and removed modalities"), outputs] if outputs else []
@@ -55,6 +59,7 @@ def _introduce(scores: Scores) -> str:
 def _warn(scores: Scores) -> Iterable[Block]:
     """What the reader must not miss."""
     groups = scores["groups"]
+    yield from warn_partial(scores["config"]["corpus"], scores.get("partial"))
     if not scores["config"]["claims"]:
         yield Paragraph(
             "No claims. These numbers show that the pipeline works from end to end; they rank no models and say nothing about emotion "

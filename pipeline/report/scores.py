@@ -9,7 +9,6 @@ Notable decisions:
 """
 
 import dataclasses
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,10 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.clips.manifest import Manifest
-from pipeline.clips.splits import Fold, overlaps
+from pipeline.clips.splits import Fold
 from pipeline.errors import TaskError
 from pipeline.report.bootstrap import Draws, correct_holm, interval, p_value
+from pipeline.report.overlap import describe_fold
 from pipeline.report.pool import Pool
+from pipeline.report.subsets import Subset, describe_subsets, make_subsets
+from pipeline.report.summary import number, summarise
 from pipeline.report.system import Runs, System, confusion_classes, judge
 from pipeline.tasks.task import Task
 
@@ -75,9 +77,10 @@ def compute_scores(
     pool = Pool.read(task, manifest, folds)
     seeds = sorted({run.seed for run in runs})
     draws = Draws.make(pool.num_groups, len(seeds), config.draws, config.seed)
+    subsets = make_subsets(task, pool, manifest, folds, draws)
     scored, samples = {}, {}
     for row, of_row in by_row.items():
-        scored[row], samples[row] = _score_row(task, of_row, pool, draws, config.level)
+        scored[row], samples[row] = _score_row(task, of_row, pool, draws, subsets, config.level)
     _compare(scored, samples, tested_metrics(task), config)
     return {
         "task": task.name,
@@ -88,9 +91,8 @@ def compute_scores(
         "evaluate": dataclasses.asdict(config),
         "seeds": seeds,
         "groups": {"by": pool.grouped_by, "count": pool.num_groups},
-        "folds": [
-            {part: len(fold.part(part)) for part in ("train", "valid", "test")} | {"overlap": overlaps(fold, manifest)} for fold in folds
-        ],
+        "folds": [describe_fold(fold, manifest) for fold in folds],
+        "subsets": describe_subsets(task, subsets),
         "rows": scored,
     }
 
@@ -108,7 +110,9 @@ def _sort_runs(task: Task, rows: Sequence[str], runs: Sequence["Run"], num_folds
     return {row: {key: of_row[key] for key in sorted(wanted)} for row, of_row in by_row.items()}
 
 
-def _score_row(task: Task, runs: Runs, pool: Pool, draws: Draws, level: float) -> tuple[dict[str, Any], dict[str, Samples]]:
+def _score_row(
+    task: Task, runs: Runs, pool: Pool, draws: Draws, subsets: Sequence[Subset], level: float
+) -> tuple[dict[str, Any], dict[str, Samples]]:
     """Return a row's description and scores, and the bootstrap samples of its outputs."""
     first = next(iter(runs.values()))
     described: dict[str, Any] = {
@@ -117,7 +121,7 @@ def _score_row(task: Task, runs: Runs, pool: Pool, draws: Draws, level: float) -
         "num_parameters": first.num_parameters,
         "annotations": list(first.annotations),
         "modalities": list(first.modalities),
-        "encoders": first.encoders,
+        "encoders": _describe_encoders(runs),
         "runs": [
             {
                 "fold": r.fold,
@@ -136,7 +140,16 @@ def _score_row(task: Task, runs: Runs, pool: Pool, draws: Draws, level: float) -
         system = judge(task, runs, output, pool)
         samples[output] = system.resample(task, pool, draws, None if output == "fusion" else tested_metrics(task))
         described["outputs"][output] = _score_system(task, system, pool, samples[output], level)
+        if output == "fusion" and subsets:
+            described["subsets"] = {subset.value: subset.score(task, system, level) for subset in subsets}
     return described, samples
+
+
+def _describe_encoders(runs: Runs) -> dict[str, Any]:
+    """Return the first fold's encoder of each modality, with the digests of all folds'."""
+    of_folds = {fold: run.encoders for (_, fold), run in sorted(runs.items(), key=lambda item: item[0][1])}
+    first = next(iter(of_folds.values()))
+    return {m: {**encoder, "digests": [encoders[m]["digest"] for encoders in of_folds.values()]} for m, encoder in first.items()}
 
 
 def _score_system(task: Task, system: System, pool: Pool, samples: Samples, level: float) -> dict[str, Any]:
@@ -145,18 +158,9 @@ def _score_system(task: Task, system: System, pool: Pool, samples: Samples, leve
     if system.output != "fusion":
         values = {key: value for key, value in values.items() if "/" not in key}
     folds = [system.values(task, pool, k) for k in range(len(pool.test))] if len(pool.test) > 1 else []
-    scores = {}
-    for key, of_seeds in values.items():
-        low, high = interval(samples[key], level) if key in samples else (math.nan, math.nan)
-        over_folds = np.array([of_fold[key].mean() for of_fold in folds])
-        scores[key] = {
-            "mean": number(of_seeds.mean()),
-            "low": number(low),
-            "high": number(high),
-            "sd_seeds": number(of_seeds.std(ddof=1)) if len(of_seeds) > 1 else None,
-            "sd_folds": number(over_folds.std(ddof=1)) if len(over_folds) > 1 else None,
-            "seeds": [number(value) for value in of_seeds],
-        }
+    scores = {
+        key: summarise(key, of_seeds, samples, level, [float(of_fold[key].mean()) for of_fold in folds]) for key, of_seeds in values.items()
+    }
     thresholds = None if system.thresholds is None else system.thresholds.tolist()
     confusion = system.confusion(task, pool).tolist()
     return {"annotation": system.annotation, "metrics": scores, "thresholds": thresholds, "confusion": confusion}
@@ -188,8 +192,3 @@ def _difference(
     mean = row["outputs"][output]["metrics"][metric]["mean"] - other["outputs"]["fusion"]["metrics"][metric]["mean"]
     low, high = interval(samples[metric] - other_samples[metric], level)
     return {"difference": number(mean), "low": number(low), "high": number(high)}
-
-
-def number(value: float) -> float | None:
-    """Return a number of six decimals as JSON holds it; None where it is undefined."""
-    return round(float(value), 6) + 0.0 if math.isfinite(value) else None

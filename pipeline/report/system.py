@@ -4,7 +4,7 @@ Thresholds are searched on the valid part of the same run and output; test is on
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -44,6 +44,10 @@ class System:
     preds: Array
     statistics: Array
     thresholds: Array | None
+
+    def take(self, kept: NDArray[np.bool_]) -> "System":
+        """Return the same decisions on some of the pooled test clips, (clips,) bool."""
+        return replace(self, preds=self.preds[:, kept], statistics=self.statistics[:, kept])
 
     def values(self, task: Task, pool: Pool, fold: int | None = None) -> dict[str, Array]:
         """Every metric of every seed, key → (seeds,), on all pooled test clips or those of one fold; rankings of the fused output only."""

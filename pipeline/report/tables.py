@@ -62,10 +62,16 @@ def show(scores: Scores, key: str, value: float | None, sign: bool = False) -> s
     return f"{100 * value:{plus}.2f}".replace("-", "−")
 
 
+def show_annotations(annotations: Sequence[str]) -> str:
+    """Name what a row was trained on: M, or M, T, A, V, or M×4 where M stands for all of them."""
+    return f"M×{len(annotations)}" if len(annotations) > 1 and set(annotations) == {"M"} else ", ".join(annotations)
+
+
 def make_main_table(scores: Scores) -> Table:
     """Every row of the zoo by every metric of its kind of task, mean over seeds."""
     keys = main_metrics(scores)
-    annotated = scores["config"]["kind"] == "regression"
+    regression = scores["config"]["kind"] == "regression"
+    annotated = regression or any(len(described["annotations"]) > 1 for described in scores["rows"].values())
     titles = [_title(scores, key) for key, _ in keys]
     columns = [Column("Model", numeric=False), *([Column("Annotation", numeric=False)] if annotated else [])]
     columns += [Column(title, group) for title, (_, group) in zip(titles, keys, strict=True)]
@@ -74,11 +80,11 @@ def make_main_table(scores: Scores) -> Table:
         described = scores["rows"][row]
         metrics = described["outputs"]["fusion"]["metrics"]
         values = [Cell(show(scores, key, metrics[key]["mean"])) for key, _ in keys]
-        named = [Cell(row), *([Cell(", ".join(described["annotations"]))] if annotated else [])]
+        named = [Cell(row), *([Cell(show_annotations(described["annotations"]))] if annotated else [])]
         lines.append(Line((*named, *values), "first" if is_first(scores, row) else ""))
     if scores["config"]["claims"]:
         lines = _mark_best(scores, lines, [key for key, _ in keys])
-    scaled = "as the heads say" if scores["config"]["scale"] == "mosi" and annotated else "all ×100"
+    scaled = "as the heads say" if scores["config"]["scale"] == "mosi" and regression else "all ×100"
     return Table(f"Test results, mean over {len(scores['seeds'])} seeds, {scaled}.", tuple(columns), tuple(_split_families(scores, lines)))
 
 
@@ -110,7 +116,7 @@ def _split_families(scores: Scores, lines: Sequence[Line]) -> Iterable[Line]:
     families = list(dict.fromkeys(tuple(scores["rows"][row]["annotations"]) for row in rows))
     for family in families:
         if len(families) > 1:
-            yield Line((Cell(f"trained on {', '.join(family)}"),), "heading")
+            yield Line((Cell(f"trained on {show_annotations(family)}"),), "heading")
         yield from (line for line, row in zip(lines, rows, strict=True) if tuple(scores["rows"][row]["annotations"]) == family)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pipeline.clips.clip import Clip
 from pipeline.clips.frames import is_pattern, list_frames
+from pipeline.clips.listing import refuse_dangling
 from pipeline.clips.manifest import Manifest
 from pipeline.errors import ManifestError
 from pipeline.progress import show_progress
@@ -30,8 +31,7 @@ def add_digests(
     Raises:
         ManifestError: files are absent and no earlier manifest knows them, or the media folder is a dangling link; lists the first ten.
     """
-    if media.is_symlink() and not media.exists():
-        raise ManifestError(f"{media} links to {os.readlink(media)}, which is not there; link it to the folder that holds the media")
+    refuse_dangling(media)
     manifest = Manifest(clips)
     names = sorted({name for clip in manifest for name in (clip.media, clip.audio) if name})
     counts = {"hashed": 0, "known": 0, "absent": 0}

@@ -20,15 +20,17 @@ class TaskConfig:
         encoders: modality to row of `encoders`.
         disjoint: pair of parts ("train-test") to what they must not share: `none`, `group` or `speaker`.
         labels: multi_label: label columns; a value above 0 is a positive.
-        label: multi_class: the label column.
+        label: multi_class: the label column, where each clip has one.
         classes: multi_class: its values, in the order of the outputs.
-        annotations: regression: annotation (M first, then T, A, V where given) to label column.
+        annotations: regression, and multi_class without `label`: annotation (M first, then T, A, V where given) to label column.
         range: regression: smallest and largest value; predictions are clipped to it.
         accuracy: multi_label: which accuracy the table shows and selection uses: plain, or balanced (the MOSEI tables' Wa).
         scale: regression: whose classes the derived accuracies use.
         claims: False where the numbers only show that the pipeline works.
         zoo: the rows of `zoo` that are trained; empty: all of them. A task without video, say, names those that do without.
         published: name of the table of the literature that belongs to it (pipeline/report/published.py).
+        subsets: a label column; the test clips of each of its values are scored apart too ("turns": improvised, scripted).
+        copies: whether media or features that stand in train and again in valid or test are an error, or counted in the report.
     """
 
     corpus: str
@@ -46,9 +48,12 @@ class TaskConfig:
     claims: bool = True
     zoo: tuple[str, ...] = ()
     published: str | None = None
+    subsets: str | None = None
+    copies: Literal["refuse", "count"] = "refuse"
 
     def __post_init__(self) -> None:
-        needs = {"multi_label": {"labels"}, "multi_class": {"label", "classes"}, "regression": {"annotations"}}[self.kind]
+        of_class = {"classes", "annotations" if self.annotations else "label"}
+        needs = {"multi_label": {"labels"}, "multi_class": of_class, "regression": {"annotations"}}[self.kind]
         for name in ("labels", "label", "classes", "annotations"):
             if bool(getattr(self, name)) != (name in needs):
                 raise ValueError(f"a {self.kind} task {'needs' if name in needs else 'has no'} `{name}`")

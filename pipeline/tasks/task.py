@@ -27,6 +27,10 @@ __all__ = ["MODALITIES", "Task", "TaskConfig", "pos_weight"]
 
 MAX_POS_WEIGHT = 20.0
 """Cap of negatives / positives as the weight of a positive example."""
+NO_SUBSET = "none"
+"""Stands for the test clips that have no value of a task's column `subsets`."""
+MAX_SUBSETS = 12
+"""A column of more values than that is a measurement and no division of the clips."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,8 @@ class Task:
         """Return the folds of the task's split, checked for what their parts must not share.
 
         Raises:
-            SplitError: no such split, an empty part, or parts that overlap undeclared.
+            SplitError: no such split, an empty part, or parts that overlap or repeat each other's media undeclared.
+            TaskError: the column `subsets` is none.
         """
         if self.config.split not in splits:
             raise SplitError(f"tasks.{self.name}: the corpus has no split `{self.config.split}`; its splits: {', '.join(splits) or 'none'}")
@@ -79,8 +84,26 @@ class Task:
             empty = [part for part in ("train", "valid", "test") if not fold.part(part)]
             if empty:
                 raise SplitError(f"{where}: no clips in {', '.join(empty)}; correct the corpus' split lists")
-            check_disjoint(fold, manifest, self.config.disjoint, where)
+            check_disjoint(fold, manifest, self.config.disjoint, where, self.config.copies)
+        if self.config.subsets is not None:
+            self.subsets([manifest[i] for fold in folds for i in fold.test])
         return folds
+
+    def subsets(self, clips: Sequence[Clip]) -> list[str]:
+        """Return each test clip's value of the column `subsets`, in words; `none` where it has none.
+
+        Raises:
+            TaskError: no clip has the column, or it has too many values to be scored apart.
+        """
+        column = self.config.subsets or ""
+        labels = [clip.labels.get(column) for clip in clips]
+        values = [NO_SUBSET if label in (None, "") else _word(label) for label in labels]
+        if set(values) == {NO_SUBSET}:
+            known = ", ".join(sorted({name for clip in clips for name in clip.labels})) or "none"
+            raise TaskError(f"tasks.{self.name}.subsets: no test clip has the label `{column}`; their labels: {known}")
+        if len(set(values)) > MAX_SUBSETS:
+            raise TaskError(f"tasks.{self.name}.subsets: `{column}` has {len(set(values))} values; name a label of at most {MAX_SUBSETS}")
+        return values
 
     def targets(self, clips: Sequence[Clip]) -> dict[str, NDArray[Any]]:
         """Return annotation → target: multi_label (clips, labels) float32 0/1, multi_class (clips,) int64, regression (clips, 1) float32.
@@ -93,7 +116,8 @@ class Task:
             return {"M": (values > 0).astype(np.float32)}
         if self.config.kind == "regression":
             return {a: self._numbers(clips, (column,)).astype(np.float32) for a, column in self.config.annotations.items()}
-        return {"M": self._classes(clips)}
+        columns = self.config.annotations or {"M": self.config.label or ""}
+        return {a: self._classes(clips, column) for a, column in columns.items()}
 
     def _numbers(self, clips: Sequence[Clip], columns: Sequence[str]) -> NDArray[np.float64]:
         """Return label columns as numbers, (clips, columns)."""
@@ -103,9 +127,8 @@ class Task:
         self._refuse(bad, f"lack a number for {', '.join(columns)}")
         return values
 
-    def _classes(self, clips: Sequence[Clip]) -> NDArray[np.int64]:
-        """Return the class of each clip, (clips,)."""
-        column = self.config.label or ""
+    def _classes(self, clips: Sequence[Clip], column: str) -> NDArray[np.int64]:
+        """Return the class of each clip in a label column, (clips,)."""
         names = [_word(clip.labels.get(column)) for clip in clips]
         known = {name: i for i, name in enumerate(self.config.classes)}
         bad = [f"{clip.id} ({name})" for clip, name in zip(clips, names, strict=True) if name not in known]

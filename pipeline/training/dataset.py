@@ -15,10 +15,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pipeline.embed.encoder import Encoder
+from pipeline.errors import CacheError
 from pipeline.fusion.base import Batch, ModelSpec
+from pipeline.shards.features import Features
 
+# Text encoders of transformers whose tokenizers put a token first that stands for the whole text; T5, say, has none.
+CLS_MODELS = ("albert", "bert", "camembert", "deberta", "deberta-v2", "distilbert", "electra", "mpnet", "roberta", "xlm-roberta")
 JITTER = 1.25  # lengths are multiplied by up to this before bucketing, so that batches differ from epoch to epoch
 STATISTICS_CLIPS = 256  # clips whose steps are held in float32 at once
+CHECKED_STEPS = 65536  # steps that are looked through for numbers that are not finite at once
 
 
 @dataclass(frozen=True)
@@ -66,6 +72,7 @@ class FoldData:
         maps: modality → packed un-pooled maps of `ids`, all of the same number of positions.
         targets: annotation → target of `ids`.
         statistics: modality → mean and sd (dim,) over the real steps of the train part.
+        leads_with_cls: modalities whose first step is their encoder's own [CLS].
     """
 
     ids: tuple[str, ...]
@@ -74,6 +81,7 @@ class FoldData:
     maps: dict[str, Packed]
     targets: dict[str, Tensor]
     statistics: dict[str, tuple[Tensor, Tensor]]
+    leads_with_cls: tuple[str, ...] = ()
 
     def batch(self, index: Tensor, epoch: int = 0) -> Batch:
         """The clips at `index` (batch,), padded to the longest of them."""
@@ -116,6 +124,7 @@ class FoldData:
             {m: packed.to(device) for m, packed in self.maps.items()},
             {a: target.to(device) for a, target in self.targets.items()},
             {m: (mean.to(device), sd.to(device)) for m, (mean, sd) in self.statistics.items()},
+            self.leads_with_cls,
         )
 
     def spec(self, kind: str, num_outputs: int) -> ModelSpec:
@@ -128,6 +137,32 @@ class FoldData:
             {m: (int(packed.length.max()), packed.values.shape[-1]) for m, packed in self.maps.items() if len(packed.values)},
             tuple(self.targets),
             float(target.std(correction=0)) if kind == "regression" else 1.0,
+            tuple(m for m in self.sequences if m in self.leads_with_cls),
+        )
+
+
+def leads_with_cls(encoder: Encoder | None) -> bool:
+    """Whether the first step of an encoder's sequences is its [CLS]: of a text encoder that is known to put one there, nothing else's."""
+    config = encoder.architecture.get("config", {}) if encoder is not None and encoder.network == "text" else {}
+    return config.get("model_type") in CLS_MODELS
+
+
+def check_finite(features: Features) -> None:
+    """Refuse embeddings that are not finite: one number would spoil its whole batch, padding included.
+
+    Raises:
+        CacheError: counts and names the clips.
+    """
+    spoilt: set[str] = set()
+    for name, values in features.values.items():
+        chunks = [values[start : start + CHECKED_STEPS] for start in range(0, len(values), CHECKED_STEPS)]
+        steps = np.concatenate([np.zeros(0, bool), *(~np.isfinite(c.reshape(len(c), -1)).all(axis=1) for c in chunks)])
+        place = np.searchsorted(features.offsets[name], np.flatnonzero(steps), side="right") - 1
+        spoilt.update(features.ids[i] for i in place)
+    if spoilt:
+        raise CacheError(
+            f"{features.folder} holds numbers that are not finite (NaN or infinite) for {len(spoilt)} clips: "
+            f"{', '.join(sorted(spoilt)[:10])}; correct the file they were imported from, or run embed again with precision fp32"
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,11 +14,12 @@ import torch
 from pipeline.clips.manifest import Manifest
 from pipeline.clips.splits import PARTS, Fold
 from pipeline.embed.encoder import Encoder, list_folds, read_encoder
-from pipeline.errors import CacheError, ShardError, SplitError
+from pipeline.errors import ShardError, SplitError
 from pipeline.shards.features import Features, read_features
 from pipeline.shards.fingerprint import fingerprint
 from pipeline.tasks.task import Task
-from pipeline.training.dataset import FoldData, Packed, compute_statistics
+from pipeline.training.copies import check_copies, count_copies
+from pipeline.training.dataset import FoldData, Packed, check_finite, compute_statistics, leads_with_cls
 
 
 @dataclass(frozen=True)
@@ -28,16 +30,19 @@ class Source:
         row: of `encoders`.
         features: of the whole corpus.
         encoder: what made them; None where the corpus came with its features.
+        origin: then, which files they were imported from.
     """
 
     row: str
     features: Features
     encoder: Encoder | None
+    origin: Mapping[str, Any] = field(default_factory=dict)
 
     def describe(self) -> dict[str, Any]:
         """What a run keeps of it."""
         if self.encoder is None:
-            return {"row": self.row, "digest": self.features.header.encoder_digest, "fit_share": None, "config": {}}
+            config = {"origin": dict(self.origin)}
+            return {"row": self.row, "digest": self.features.header.encoder_digest, "fit_share": None, "config": config}
         kept = {name: getattr(self.encoder, name) for name in ("modality", "network", "options", "architecture", "origin")}
         embedding = {name: getattr(self.features.header, name) for name in ("feature", "version", "config")}
         return {"row": self.row, "digest": self.encoder.digest, "fit_share": self.encoder.fit_share, "config": kept, "embedding": embedding}
@@ -57,6 +62,7 @@ class EmbeddingsReader:
         folder: the corpus' embeddings, a folder for each row of `encoders`.
         encoders: the artifacts.
         with_maps: modalities whose un-pooled maps some model reads.
+        copies: of the folds read so far, where the task has copies counted: see `count_copies`.
     """
 
     task: Task
@@ -64,17 +70,25 @@ class EmbeddingsReader:
     encoders: Path
     with_maps: Collection[str] = ()
     cache: dict[Path, Features] = field(default_factory=dict)
+    copies: list[dict[str, int]] = field(default_factory=list)
 
     def read(self, number: int, fold: Fold) -> dict[str, Source]:
-        """Modality → embeddings of a fold, refused where the encoder saw a clip of the fold's valid or test part.
+        """Modality → embeddings of a fold, refused where the encoder saw a clip of the fold's valid or test part, or parts hold copies.
 
         Raises:
-            ShardError: embeddings are absent, or are not this encoder's.
-            SplitError: an encoder saw clips that must judge it.
+            CacheError: embeddings hold a number that is not finite.
+        ShardError: embeddings are absent, or are not this encoder's.
+            SplitError: an encoder saw clips that must judge it, or clips of one part repeat the features of another's undeclared.
         """
         sources = {m: self._read(m, row, number) for m, row in self.task.config.encoders.items()}
+        where = f"tasks.{self.task.name}, fold {number}"
         for source in sources.values():
-            check_unseen(source, fold, f"tasks.{self.task.name}, fold {number}")
+            check_unseen(source, fold, where)
+        features = {m: source.features for m, source in sources.items()}
+        if self.task.config.copies == "refuse":
+            check_copies(features, fold, where)
+        else:
+            self.copies.append(count_copies(features, fold))
         return sources
 
     def _read(self, modality: str, row: str, number: int) -> Source:
@@ -84,15 +98,22 @@ class EmbeddingsReader:
         path = self.folder / row / part
         if path not in self.cache:
             self.cache[path] = read_features(path, None if modality in self.with_maps else ["sequence"])
+            check_finite(self.cache[path])
         features = self.cache[path]
         if "sequence" not in features.values:
             raise ShardError(f"{path}: every clip was skipped ({', '.join(set(features.skips.values()))}); leave it out of the task")
         if not features.header.encoder_digest and not artifact.exists():
-            return Source(row, features, None)
+            return Source(row, features, None, read_origin(self.encoders / self.task.config.corpus))
         encoder = read_encoder(artifact / part)
         if encoder.digest != features.header.encoder_digest:
             raise ShardError(f"{path} was not made by the encoder in {artifact / part}; run embed again")
         return Source(row, features, encoder)
+
+
+def read_origin(folder: Path) -> dict[str, Any]:
+    """Which files imported features come from, as import_features wrote it; empty where that is not there."""
+    path = folder / "origin.json"
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
 
 
 def check_unseen(source: Source, fold: Fold, where: str) -> None:
@@ -128,7 +149,6 @@ def make_fold(task: Task, manifest: Manifest, fold: Fold, sources: Mapping[str, 
     """The fold in memory: views of the packed embeddings, targets, and the train part's statistics.
 
     Raises:
-        CacheError: embeddings hold a number that is not finite.
         TaskError: a clip lacks its label.
     """
     ids = tuple(i for part in PARTS for i in fold.part(part))
@@ -138,10 +158,8 @@ def make_fold(task: Task, manifest: Manifest, fold: Fold, sources: Mapping[str, 
     sequences = {m: _pack(sources[m].features, "sequence", ids) for m in task.modalities}
     maps = {m: _pack(sources[m].features, "map", ids) for m in task.modalities if "map" in sources[m].features.values}
     statistics = {m: compute_statistics(packed, parts["train"]) for m, packed in sequences.items()}
-    for m, (mean, sd) in statistics.items():
-        if not bool(torch.isfinite(mean + sd).all()):
-            raise CacheError(f"{sources[m].features.folder} holds numbers that are not finite; run embed again with precision fp32")
-    return FoldData(ids, parts, sequences, maps, targets, statistics)
+    own_cls = tuple(m for m in task.modalities if leads_with_cls(sources[m].encoder))
+    return FoldData(ids, parts, sequences, maps, targets, statistics, own_cls)
 
 
 def _pack(features: Features, name: str, ids: Sequence[str]) -> Packed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +19,11 @@ from pipeline.training.embeddings import Source
 from pipeline.training.run import run_folder
 from pipeline.training.zoo import ZooRow
 
-# The source that a run depends on, beside its model's own file; not what judges finished runs, nor what fits encoders.
+# The source that a run depends on, beside its model's own file and what that imports; not what judges finished runs or fits encoders.
 SOURCES = ("fusion/base.py", "fusion/layers.py", "tasks/*.py", "training/*.py")
 NOT_SOURCES = ("tasks/metrics.py", "tasks/sentiment.py", "training/encoder")
 # Of a task's row: how numbers are shown, and what the fold's parts and the embeddings' fingerprints say more precisely.
-NOT_LEARNED = ("claims", "published", "scale", "disjoint", "split", "encoders", "zoo")
+NOT_LEARNED = ("claims", "published", "scale", "disjoint", "split", "encoders", "zoo", "subsets", "copies")
 
 
 @dataclass(frozen=True)
@@ -47,9 +48,15 @@ class Job:
 def source_digests(model: str) -> dict[str, str]:
     """File → digest of the source that a run of `model` depends on."""
     root = Path(pipeline.__file__).parent
-    files = [file for pattern in (*SOURCES, f"fusion/{model}.py") for file in sorted(root.glob(pattern))]
-    names = {file.relative_to(root).as_posix(): file for file in files}
+    files = {file for pattern in SOURCES for file in root.glob(pattern)} | find_imported(root / "fusion" / f"{model}.py")
+    names = {file.relative_to(root).as_posix(): file for file in sorted(files)}
     return {name: digest_file(file) for name, file in names.items() if not name.startswith(NOT_SOURCES)}
+
+
+def find_imported(file: Path) -> set[Path]:
+    """A file of fusion/, and those of the same folder that it imports, by themselves or through each other."""
+    names = re.findall(r"^from pipeline\.fusion\.(\w+) import", file.read_text(encoding="utf-8"), re.MULTILINE)
+    return {file}.union(*(find_imported(file.with_name(f"{name}.py")) for name in names))
 
 
 def learned_config(task: Task) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from pipeline.fusion.base import find_model
 from pipeline.progress import show_progress
 from pipeline.shards.previous import Previous, is_dvc_output, open_partial, publish
 from pipeline.tasks.task import Task
+from pipeline.training.copies import write_copies
 from pipeline.training.costs import Cost, append_log, estimate
 from pipeline.training.earlier import copy_finished, find_finished, remove_others
 from pipeline.training.embeddings import EmbeddingsReader, leave_to_encoders, make_fold
@@ -88,6 +89,7 @@ def train_zoo(
             missing = [job for job in jobs if job.fingerprint not in finished]
             train_jobs(missing, Workplace.of(task, folds, partial, choose_device(options.device)), options.workers, out)
             remove_others(jobs, partial)
+            write_copies(reader.copies, partial)
             publish(partial, out)
     return {"computed": len(missing), "reused": len(jobs) - len(missing), "seconds": round(time.monotonic() - began, 1)}
 

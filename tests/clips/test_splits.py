@@ -1,11 +1,12 @@
 """Splits: what parts may share, and what they must not."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from pipeline.clips.manifest import Manifest
-from pipeline.clips.splits import Fold, check_disjoint, check_ids, overlaps, read_splits, write_splits
+from pipeline.clips.splits import Fold, check_disjoint, check_ids, find_copies, overlaps, read_splits, rotate_folds, write_splits
 from pipeline.errors import SplitError
 from tests.conftest import make_clip
 
@@ -41,10 +42,81 @@ def test_undeclared_overlap_is_an_error_and_declared_is_not() -> None:
         check_disjoint(FOLD, MANIFEST, {"train-test": "none", "train-valid": "group"}, "task t")
 
 
-def test_identical_media_are_never_allowed() -> None:
+NONE = {"train-valid": "none", "train-test": "none", "valid-test": "none"}
+
+
+def test_identical_media_are_refused_whatever_is_declared_and_named() -> None:
     copies = Manifest([make_clip("a", digest="d"), make_clip("b", digest="d"), make_clip("c")])
-    with pytest.raises(SplitError, match="train-valid share 1 media"):
-        check_disjoint(FOLD, copies, {"train-valid": "none", "train-test": "none", "valid-test": "none"}, "task t")
+    with pytest.raises(SplitError, match=r"1 clips of the valid part have the media of a clip of the train part: b; .*copies: count"):
+        check_disjoint(FOLD, copies, NONE, "task t")
+
+
+def test_identical_media_can_be_counted_beside_the_table() -> None:
+    copies = Manifest([make_clip("a", digest="d"), make_clip("b", digest="d"), make_clip("c")])
+    check_disjoint(FOLD, copies, NONE, "task t", copies="count")
+    assert {pair: counts["media"] for pair, counts in overlaps(FOLD, copies).items()} == {
+        "train-valid": 1,
+        "train-test": 0,
+        "valid-test": 0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "copied"),
+    [
+        ({"start": 0, "end": 5}, {"start": 0, "end": 5}, True),
+        ({"start": 0, "end": 5}, {"start": 0.02, "end": 5.02}, True),  # cut anew
+        ({"start": 0, "end": 5}, {}, True),  # the whole file
+        ({}, {}, True),
+        ({"start": 0, "end": 60}, {"start": 10, "end": 12}, True),  # a part of it
+        ({"start": 0, "end": 5}, {"start": 4.9, "end": 9}, False),  # its neighbour
+        ({"start": 0, "end": 5}, {"start": 5}, False),
+        ({"start": 0, "end": 5, "channel": 0}, {"start": 0, "end": 5, "channel": 1}, False),  # the other speaker
+        ({"region": (0, 0, 0.5, 1)}, {"region": (0.5, 0, 1, 1)}, False),
+        ({"audio": "x", "audio_digest": "x"}, {"audio": "y", "audio_digest": "y"}, False),
+        ({"digest": None}, {"digest": None}, False),  # features without media
+    ],
+)
+def test_a_copy_is_the_same_stretch_of_the_same_media(first: dict, second: dict, copied: bool) -> None:
+    manifest = Manifest([make_clip("a", **{"digest": "d", **first}), make_clip("b", **{"digest": "d", **second})])
+    assert find_copies(["a"], ["b"], manifest) == (["b"] if copied else [])
+    assert find_copies(["b"], ["a"], manifest) == (["a"] if copied else [])
+
+
+def make_ids(speakers: Iterable[str], clips: int = 2) -> dict[str, str]:
+    return {f"{speaker}-{number}": speaker for speaker in speakers for number in range(clips)}
+
+
+def test_rotated_folds_test_each_clip_once_and_share_no_speaker() -> None:
+    ids = make_ids(map(str, range(1, 25)))
+    folds = rotate_folds(ids, 6)
+    assert sorted(i for fold in folds for i in fold.test) == sorted(ids)
+    for number, fold in enumerate(folds):
+        assert fold.valid == folds[(number + 1) % 6].test
+        speakers = [{ids[i] for i in fold.part(part)} for part in ("train", "valid", "test")]
+        assert [len(each) for each in speakers] == [16, 4, 4]
+        assert len(set().union(*speakers)) == 24
+
+
+def test_blocks_are_of_speakers_in_the_order_of_their_numbers() -> None:
+    assert rotate_folds(make_ids(["10", "9", "1", "2", "s3", "s20"], clips=1), 3)[0] == Fold(
+        ("s20-0", "s3-0"), ("10-0", "9-0"), ("1-0", "2-0")
+    )
+
+
+def test_a_copy_with_fewer_speakers_has_the_folds_of_the_whole() -> None:
+    everyone = [str(number) for number in range(1001, 1092)]
+    whole, part = rotate_folds(make_ids(everyone), 5), rotate_folds(make_ids(everyone[::10]), 5, everyone)
+    assert sorted(len(fold.test) // 2 for fold in whole) == [18, 18, 18, 18, 19]
+    assert all(
+        set(few.part(name)) <= set(all_.part(name)) for few, all_ in zip(part, whole, strict=True) for name in ("train", "valid", "test")
+    )
+
+
+@pytest.mark.parametrize("k", [2, 4])
+def test_more_folds_than_speakers_or_fewer_than_three_are_an_error(k: int) -> None:
+    with pytest.raises(SplitError, match=f"3 speakers cannot be dealt to {k} folds"):
+        rotate_folds(make_ids("abc"), k)
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"s": [{"train": []}]}', '{"s": [{"train": [1], "valid": [], "test": []}]}', '{"s": 3}'])

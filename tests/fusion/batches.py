@@ -1,6 +1,8 @@
 """Tiny batches of every kind of task for the contract tests."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -20,16 +22,32 @@ SMALL: dict[str, dict[str, Any]] = {
     "video_only": {"dim": 8, "num_layers": 1, "num_heads": 2},
     "late_average": {"dim": 8, "num_layers": 1, "num_heads": 2},
     "multitask_mbt": {"dim": 8, "num_layers": 1, "num_heads": 2},
+    "lf_lstm": {"dim": 8},
+    "lf_transformer": {"dim": 8, "num_layers": 1, "num_heads": 2},
+    "transformer": {"dim": 8, "num_layers": 1, "num_heads": 2},
+    "mult": {"dim": 8, "num_layers": 1, "num_heads": 2},
+    "bimha": {"dim": 8, "num_heads": 2},
+    "cmha": {"dim": 8, "num_heads": 2, "reconstruction_epochs": 0},  # the batches say epoch 1
+    "mese": {"dim": 8, "num_layers": 1, "num_heads": 2, "attention_dim": 8},
+    "label_transformer": {"dim": 8, "num_layers": 2, "num_heads": 2},
+    "misa": {"dim": 16, "recurrent_dim": 4, "dropout": 0.0, "transformer_dropout": 0.0},
+    "almt": {"dim": 8, "num_tokens": 3, "num_heads": 2},
     "matchmap_sisa": {"dim": 8},
     "matchmap_misa": {"dim": 8},
     "matchmap_sima": {"dim": 8},
 }
+# What the contract is held against besides every model's defaults: name → model, hyperparameters, changes to the spec.
+VARIANTS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
+    "matchmap_sima_segments": ("matchmap_sima", {"segment_steps": 2, "num_steps": 3}, {}),
+    "multitask_mbt_learned_cls": ("multitask_mbt", {}, {"leads_with_cls": ()}),
+}
 
 
 def make_spec(kind: str = "multi_label", **changes: Any) -> ModelSpec:
-    """Text, audio and video, with a map for the video, and own annotations where the kind has them."""
+    """Text that leads with a CLS, audio and video, with a map for the video, and own annotations where the kind has them."""
     annotations = ("M", "T", "A", "V") if kind == "regression" else ("M",)
-    return replace(ModelSpec(kind, OUTPUTS[kind], dict(DIMS), {"video": MAP}, annotations, 0.5 if kind == "regression" else 1.0), **changes)
+    target_sd = 0.5 if kind == "regression" else 1.0
+    return replace(ModelSpec(kind, OUTPUTS[kind], dict(DIMS), {"video": MAP}, annotations, target_sd, ("text",)), **changes)
 
 
 def make_target(kind: str, size: int, generator: torch.Generator) -> Tensor:
@@ -86,10 +104,13 @@ def make_criteria(kind: str) -> dict[str, Criterion]:
     return {a: (lambda logits, target: losses[kind](logits, target)) for a in ("M", "T", "A", "V")}
 
 
-def make_small(name: str, kind: str = "multi_label", seed: int = 0, **hyperparams: Any) -> FusionModel:
-    """A small model, the same for the same seed."""
+def make_small(
+    name: str, kind: str = "multi_label", seed: int = 0, spec: Mapping[str, Any] = MappingProxyType({}), **hyperparams: Any
+) -> FusionModel:
+    """A small model or variant, the same for the same seed; `spec` changes what the task gives it."""
     torch.manual_seed(seed)
-    return make_model(name, {**SMALL.get(name, {}), **hyperparams}, make_spec(kind))
+    model, changed, own = VARIANTS.get(name, (name, {}, {}))
+    return make_model(model, {**SMALL.get(model, {}), **changed, **hyperparams}, make_spec(kind, **{**own, **spec}))
 
 
 def train(model: FusionModel, batch: Batch, steps: int, learning_rate: float = 0.01) -> float:

@@ -89,6 +89,15 @@ def test_two_modalities_make_one_pair() -> None:
     assert torch.isfinite(model.eval()(make_batch()).logits).all()
 
 
+def test_text_is_read_at_its_encoders_own_cls_and_gets_a_learned_one_where_there_is_none() -> None:
+    batch = take(make_batch(), [0])
+    own, learned = make_small("multitask_mbt"), make_small("multitask_mbt_learned_cls")
+    assert own.encode("text", batch)[0].shape[1] == batch.features["text"].shape[1]
+    assert learned.encode("text", batch)[0].shape[1] == 1 + batch.features["text"].shape[1]
+    assert set(own.encoders) == {"audio", "video"}
+    assert set(learned.encoders) == {"text", "audio", "video"}
+
+
 def test_dwa_weights_by_hand() -> None:
     weights = LossWeights(2, "dwa", 2.0)
     steps = [torch.tensor([1.0, 2.0]), torch.tensor([0.5, 2.0])]

@@ -5,11 +5,12 @@ from dataclasses import replace
 import pytest
 import torch
 
+from pipeline.errors import ModelError
 from pipeline.fusion.base import Batch, ClosedFormModel, FusionModel, find_model, model_names
-from tests.fusion.batches import KINDS, OUTPUTS, make_batch, make_criteria, make_small, remove, take, train
+from tests.fusion.batches import KINDS, OUTPUTS, VARIANTS, make_batch, make_criteria, make_small, remove, take, train
 
-LEARNED = [name for name in model_names() if not issubclass(find_model(name), ClosedFormModel)]
-every_model = pytest.mark.parametrize("name", model_names())
+LEARNED = [*(name for name in model_names() if not issubclass(find_model(name), ClosedFormModel)), *VARIANTS]
+every_model = pytest.mark.parametrize("name", [*model_names(), *VARIANTS])
 every_learned = pytest.mark.parametrize("name", LEARNED)
 every_kind = pytest.mark.parametrize("kind", KINDS)
 
@@ -92,7 +93,7 @@ def memorised(logits: torch.Tensor, target: torch.Tensor, kind: str) -> bool:
 
 
 @every_kind
-@pytest.mark.parametrize("name", [name for name in model_names() if name != "constant"])  # a constant can say one thing only
+@pytest.mark.parametrize("name", [name for name in (*model_names(), *VARIANTS) if name != "constant"])  # that can say one thing only
 def test_three_clips_can_be_memorised(name: str, kind: str) -> None:
     batch = make_batch(kind, size=3, seed=2)
     model = fitted(name, kind, batch)
@@ -143,3 +144,36 @@ def test_bfloat16_agrees_in_sign(name: str) -> None:
         rough = model(make_batch(size=12)).float().logits
     clear = exact.abs() > 0.1 * exact.abs().max()
     assert torch.equal((rough > 0)[clear], (exact > 0)[clear])
+
+
+def one_vector(batch: Batch, missing: str) -> Batch:
+    """The batch as imported features have it: one step a clip, no map, a modality less."""
+    kept = [m for m in batch.features if m != missing]
+    first = {name: {m: getattr(batch, name)[m][:, :1] for m in kept} for name in ("features", "padding_mask")}
+    return replace(batch, **first, present={m: batch.present[m] for m in kept}, maps={})
+
+
+def refuses(model: type[FusionModel], have: list[str]) -> bool:
+    """Whether a model says of itself that it cannot serve a task that has these modalities and no map."""
+    used = sum(m in have for m in model.uses)
+    return model.requires_maps or not set(model.requires) <= set(have) or used < model.min_modalities
+
+
+@every_model
+def test_every_row_that_can_serve_imported_features_trains_on_one_vector_a_clip(name: str) -> None:
+    cls = find_model(VARIANTS.get(name, (name,))[0])
+    kind = cls.kinds[-1]
+    for missing in ("", "text", "audio", "video"):
+        batch = one_vector(make_batch(kind), missing)
+        changes = {"dims": {m: x.shape[-1] for m, x in batch.features.items()}, "maps": {}, "leads_with_cls": ()}
+        if refuses(cls, list(batch.features)):
+            with pytest.raises(ModelError):
+                make_small(name, kind, spec=changes)
+            continue
+        model = make_small(name, kind, spec=changes)
+        if isinstance(model, ClosedFormModel):
+            model.fit([model.inputs(batch)], [model.inputs(batch)], select)
+        else:
+            train(model, batch, steps=1)
+        for seen in (batch, batch.without(next(iter(batch.features)))):
+            assert torch.isfinite(model.eval()(seen).logits).all()

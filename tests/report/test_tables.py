@@ -11,7 +11,7 @@ from pipeline.report.markdown import render_markdown
 from pipeline.report.published import PUBLISHED
 from pipeline.report.scores import EvaluateConfig, compute_scores
 from pipeline.report.table import Cell, Column, Line, Table
-from pipeline.report.tables import make_main_table, make_published_table, ordered_rows
+from pipeline.report.tables import make_main_table, make_published_table, ordered_rows, show_annotations
 from pipeline.tasks.task import Task
 from tests.report.worlds import SKILL, make_world
 
@@ -115,3 +115,9 @@ def test_markdown_and_html_render_the_same_table():
     assert '<a href="#a-b">A &amp; <code>b</code></a>' in page
     assert "&lt;x&gt;" in page
     assert '<th scope="row">a|b</th><td class="start"><strong>1.0</strong> <small>[0.5, 1.5]</small></td>' in page
+
+
+def test_what_a_row_was_trained_on_is_named():
+    assert show_annotations(("M",)) == "M"
+    assert show_annotations(("M", "T", "A", "V")) == "M, T, A, V"
+    assert show_annotations(("M", "M", "M", "M")) == "M×4"

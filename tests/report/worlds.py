@@ -40,7 +40,7 @@ def make_params(skill=SKILL, tasks=("emotion", "sentiment"), draws=200, **change
 
 
 def make_clips(num_clips, seed=0):
-    """Return clips of 8 speakers with the labels of every task."""
+    """Return clips of 8 speakers with the labels of every task; every third one reads a script that the others read too."""
     rng, clips = np.random.default_rng(seed), []
     for i in range(num_clips):
         labels = {name: float(rng.random() < 0.25) for name in EMOTIONS}
@@ -49,7 +49,10 @@ def make_clips(num_clips, seed=0):
         labels["category"] = ("ang", "hap", "neu")[rng.integers(3)]
         speaker = f"s{i % 8}"
         end = float(np.round(rng.uniform(1.5, 3), 2))
-        clips.append(Clip(f"c{i:04d}", media=f"{speaker}/{i}.mp4", end=end, speaker=speaker, group=speaker, labels=labels, digest=f"d{i}"))
+        labels["turns"] = "scripted" if i % 3 == 0 else "improvised"
+        text = "The line that everyone reads." if i % 3 == 0 else f"Words of clip {i}."
+        place = {"media": f"{speaker}/{i}.mp4", "end": end, "speaker": speaker, "group": speaker, "digest": f"d{i}"}
+        clips.append(Clip(f"c{i:04d}", text=text, labels=labels, **place))
     return clips
 
 

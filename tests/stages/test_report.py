@@ -15,7 +15,10 @@ FOLDERS = ("data/scores", "data/clips", "data/faces", "data/logmel", "data/token
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("world")
-    make_world(folder, num_clips=48, draws=20)
+    make_world(folder, num_clips=48, draws=20, subsets="turns", copies="count")
+    absent = {"discrepancies": [], "absent_media": {"count": 3, "first": ["x", "y", "z"]}}
+    (folder / "data/clips/demo/partial.json").write_text(json.dumps(absent))
+    (folder / "data/runs/emotion/copies.json").write_text(json.dumps([{"train-test": 4}]))
     for task in ("emotion", "sentiment"):
         done = run_stage(folder, "evaluate", task, "data/clips/demo", f"data/runs/{task}", f"data/scores/{task}")
         assert done.returncode == 0, done.stderr
@@ -65,3 +68,14 @@ def test_only_rows_and_tasks_that_params_names_are_shown_and_a_missing_one_is_an
     done = run_stage(folder, "report", *FOLDERS, "more", "--params", "more.yaml")
     assert done.returncode == 1
     assert "no scores of tfn" in done.stderr
+
+
+def test_an_incomplete_copy_counted_copies_and_subsets_stand_in_every_page(pages):
+    for name in ("report.html", "report.md"):
+        text = pages[0][name].decode().replace("<code>", "`").replace("</code>", "`")
+        assert text.count("Incomplete copy of `demo`: 3 clips left out, whose media is not there.") == 3  # both tasks and the corpus
+        assert text.count("Copies: 4 of 12 test clips have the features of a train clip.") == 1
+        assert text.count("Test clips by `turns`") >= 2
+    found = json.loads(pages[0]["report.json"])
+    assert found["partial"]["demo"] == found["tasks"]["emotion"]["partial"]
+    assert found["tasks"]["emotion"]["subsets"]["column"] == "turns"

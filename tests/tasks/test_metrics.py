@@ -60,6 +60,8 @@ def test_multi_class_metrics_equal_scikit_learn():
     assert values["ua"] == pytest.approx(sklearn.metrics.recall_score(target, chosen, average="macro"))
     assert values["weighted_f1"] == pytest.approx(sklearn.metrics.f1_score(target, chosen, average="weighted"))
     assert values["macro_f1"] == pytest.approx(sklearn.metrics.f1_score(target, chosen, average="macro"))
+    for name, reference in (("recall", sklearn.metrics.recall_score), ("precision", sklearn.metrics.precision_score)):
+        assert [values[f"{name}/{c}"] for c in ("ang", "hap", "neu", "sad")] == pytest.approx(reference(target, chosen, average=None))
 
 
 def test_a_class_that_neither_truth_nor_prediction_has_leaves_macro_f1_as_scikit_learn_has_it():
@@ -126,6 +128,39 @@ def test_mosi_metrics_with_and_without_zero():
     assert values["f1_without_zero"] == pytest.approx(f1_without)
     assert values["acc7"] == pytest.approx(4 / 6)  # 1 against 0 and 2 against 3 differ
     assert values["acc5_rounded"] == pytest.approx(5 / 6)  # both 2.2 and 2.6 are 2 once clipped
+
+
+def above(values, edges):
+    """Return how many edges each value lies above, (clips,)."""
+    return sum((values > edge).astype(int) for edge in edges)
+
+
+def test_sims_metrics_equal_scikit_learn_and_scipy():
+    rng = np.random.default_rng(3)
+    truth = rng.integers(-5, 6, 400) / 5
+    chosen = np.clip(truth + rng.normal(0, 0.4, 400), -1, 1)
+    values = score(make_task("regression"), chosen[:, None], truth[:, None])
+    for name, edges in (("acc2", (0,)), ("acc3", (-0.1, 0.1)), ("acc5", (-0.7, -0.1, 0.1, 0.7))):
+        assert values[name] == pytest.approx(sklearn.metrics.accuracy_score(above(truth, edges), above(chosen, edges)))
+    assert values["sims_f1"] == pytest.approx(sklearn.metrics.f1_score(truth > 0, chosen > 0, average="weighted"))
+    assert values["mae"] == pytest.approx(sklearn.metrics.mean_absolute_error(truth, chosen))
+    assert values["corr"] == pytest.approx(scipy.stats.pearsonr(truth, chosen).statistic)
+
+
+def test_mosei_metrics_equal_scikit_learn_and_scipy():
+    rng = np.random.default_rng(4)
+    truth = rng.integers(-9, 10, 500) / 3
+    chosen = np.clip(truth + rng.normal(0, 1, 500), -3, 3)
+    values, kept = score(make_task("regression", range=(-3.0, 3.0), scale="mosi"), chosen[:, None], truth[:, None]), truth != 0
+    assert values["acc2_with_zero"] == pytest.approx(sklearn.metrics.accuracy_score(truth >= 0, chosen >= 0))
+    assert values["f1_with_zero"] == pytest.approx(sklearn.metrics.f1_score(truth >= 0, chosen >= 0, average="weighted"))
+    assert values["acc2_without_zero"] == pytest.approx(sklearn.metrics.accuracy_score(truth[kept] > 0, chosen[kept] > 0))
+    assert values["f1_without_zero"] == pytest.approx(sklearn.metrics.f1_score(truth[kept] > 0, chosen[kept] > 0, average="weighted"))
+    for name, limit in (("acc7", 3), ("acc5_rounded", 2)):
+        rounded = [[round(max(-limit, min(limit, float(v)))) for v in each] for each in (truth, chosen)]
+        assert values[name] == pytest.approx(sklearn.metrics.accuracy_score(*rounded))
+    assert values["mae"] == pytest.approx(sklearn.metrics.mean_absolute_error(truth, chosen))
+    assert values["corr"] == pytest.approx(scipy.stats.pearsonr(truth, chosen).statistic)
 
 
 def test_one_class_in_truth_leaves_balanced_accuracy_its_only_recall():

@@ -33,6 +33,7 @@ def test_a_task_is_read_from_its_row(tmp_path):
         ("kind: regression, annotations: {T: t, M: m}, encoders: {text: t}", "starts with M"),
         ("kind: multi_label, labels: [a], encoders: {text: t}, disjoint: {test-train: speaker}", "test-train"),
         ("kind: multi_label, labels: [a], encoders: {text: t}, claims: false, published: iemocap", "without claims"),
+        ("kind: multi_label, labels: [a], encoders: {text: t}, copies: allow", "copies"),
     ],
 )
 def test_a_row_that_makes_no_sense_is_refused(tmp_path, row, message):
@@ -40,6 +41,23 @@ def test_a_row_that_makes_no_sense_is_refused(tmp_path, row, message):
     params.write_text(f"tasks:\n  t: {{corpus: c, split: s, {row}}}\n")
     with pytest.raises(ParamsError, match=message):
         Task.read(params, "t")
+
+
+def test_copies_are_refused_unless_the_task_counts_them():
+    clips = [Clip(i, speaker=i, digest="same" if i != "b" else "other", end=1.0) for i in "abc"]
+    splits = {"s": (Fold(("a",), ("b",), ("c",)),)}
+    with pytest.raises(SplitError, match="1 clips of the test part have the media of a clip of the train part: c"):
+        make_task().folds(Manifest(clips), splits)
+    assert make_task(copies="count").folds(Manifest(clips), splits) == splits["s"]
+
+
+def test_a_column_of_subsets_that_no_test_clip_has_is_told_with_the_folds_before_anything_is_trained():
+    clips = [Clip(i, speaker=i, labels={"turns": "scripted"} if i != "c" else {"other": 1.0}) for i in "abc"]
+    splits = {"s": (Fold(("a",), ("b",), ("c",)),)}
+    with pytest.raises(TaskError, match="no test clip has the label `turns`; their labels: other"):
+        make_task(subsets="turns").folds(Manifest(clips), splits)
+    assert make_task(subsets="other").folds(Manifest(clips), splits) == splits["s"]
+    assert make_task(subsets="turns").subsets(clips) == ["scripted", "scripted", "none"]
 
 
 def test_a_task_may_name_the_rows_that_it_trains():
@@ -125,3 +143,15 @@ def test_folds_are_checked_for_what_parts_share():
         make_task(split="t").folds(manifest, splits)
     with pytest.raises(SplitError, match="no clips in valid"):
         make_task(split="empty").folds(manifest, splits)
+
+
+def test_multi_class_targets_may_differ_from_modality_to_modality():
+    columns = {"M": "emotion", "T": "emotion_T"}
+    task = make_task("multi_class", label=None, classes=("happy", "sad"), annotations=columns)
+    said = {"a": ("sad", "happy"), "b": ("happy", "sad")}
+    clips = [Clip(i, labels={"emotion": m, "emotion_T": t}) for i, (m, t) in said.items()]
+    targets = task.targets(clips)
+    assert task.annotations == ("M", "T")
+    assert (targets["M"].tolist(), targets["T"].tolist()) == ([1, 0], [0, 1])
+    with pytest.raises(ValueError, match="has no `label`"):
+        make_task("multi_class", classes=("happy", "sad"), annotations=columns)

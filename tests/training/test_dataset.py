@@ -1,9 +1,27 @@
 """Batches cut from packed arrays: right values, right masks, an order that depends on seed and epoch alone."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
+import pytest
 import torch
 
-from pipeline.training.dataset import FoldData, Packed, compute_statistics, iterate, order_batches
+from pipeline.embed.encoder import Encoder
+from pipeline.errors import CacheError
+from pipeline.shards.extractor import Skip
+from pipeline.shards.features import read_features
+from pipeline.shards.shard import ShardRow
+from pipeline.training.dataset import (
+    FoldData,
+    Packed,
+    check_finite,
+    compute_statistics,
+    iterate,
+    leads_with_cls,
+    order_batches,
+)
+from tests.conftest import make_features, make_row
 
 
 def make_packed(lengths: list[int], dim: int = 3) -> Packed:
@@ -73,3 +91,29 @@ def test_evaluation_visits_every_clip_once() -> None:
     seen = np.concatenate([chosen for chosen, _ in iterate(data, data.parts["train"], 2)])
     assert sorted(seen.tolist()) == [0, 1, 2, 3, 4]
     assert list(iterate(data, torch.tensor([], dtype=torch.int64), 2)) == []
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_numbers_that_are_not_finite_are_refused_by_the_clips_names(tmp_path: Path, number: float) -> None:
+    rows = [make_row(i) for i in "abcd"] + [ShardRow("e", f"{'e':f>40}", Skip("no_audio"))]
+    folder = make_features(tmp_path / "whole", rows)
+    check_finite(read_features(folder))
+    for row in (rows[1], rows[3]):
+        row.content["sequence"][-1, 2] = number
+    spoilt = read_features(make_features(tmp_path / "spoilt", rows))
+    with pytest.raises(CacheError, match=r"for 2 clips: b, d; correct the file"):
+        check_finite(spoilt)
+
+
+def test_only_a_text_encoder_that_puts_a_cls_first_leads_with_one() -> None:
+    bert = Encoder("text", "text", {}, {"config": {"model_type": "bert"}}, {}, "")
+    assert leads_with_cls(bert)
+    assert not leads_with_cls(replace(bert, architecture={"config": {"model_type": "t5"}}))
+    assert not leads_with_cls(replace(bert, network="hf_audio"))
+    assert not leads_with_cls(None)  # imported features
+
+
+def test_a_models_spec_says_which_of_its_modalities_lead_with_a_cls() -> None:
+    data = replace(make_data([2, 1]), leads_with_cls=("text", "audio"))
+    assert data.spec("regression", 1).leads_with_cls == ("text",)
+    assert data.to(torch.device("cpu")).spec("regression", 1).leads_with_cls == ("text",)

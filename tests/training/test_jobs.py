@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+from pipeline.fusion.base import model_names
 from pipeline.training.jobs import source_digests
 from tests.conftest import ROOT
 
@@ -20,3 +21,21 @@ def test_every_file_of_tasks_and_training_that_training_imports_is_covered() -> 
     names = set(source_digests("constant"))
     assert loaded
     assert {name.removeprefix("pipeline.").replace(".", "/") + ".py" for name in loaded} <= names
+
+
+def test_every_file_of_fusion_that_a_model_imports_is_covered_and_no_other() -> None:
+    code = """
+import importlib, sys
+from pipeline.fusion.base import model_names
+for name in model_names():
+    for module in [m for m in sys.modules if m.startswith("pipeline.fusion")]:
+        del sys.modules[module]
+    importlib.import_module(f"pipeline.fusion.{name}")
+    print(name, *(m.rpartition(".")[2] for m in sys.modules if m.startswith("pipeline.fusion.")))
+"""
+    lines = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert len(lines) == len(model_names())
+    for model, *loaded in map(str.split, lines):
+        assert {name for name in source_digests(model) if name.startswith("fusion/")} == {
+            f"fusion/{name}.py" for name in (*loaded, "base", "layers")
+        }

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from pipeline.clips.listing import Listing
+from pipeline.clips.listing import Listing, refuse_dangling
 from pipeline.errors import ParamsError
 
 
@@ -35,8 +35,9 @@ class CorpusConfig:
 
         Raises:
             ParamsError: no such adapter, or it has no such option.
-            ManifestError: the labels are absent or wrong.
+            ManifestError: the labels are absent or wrong, or the media folder is a dangling link.
         """
+        refuse_dangling(media)
         adapter = load_adapter(self.adapter)
         known = list(inspect.signature(adapter.read).parameters)[2:]
         unknown = [name for name in self.options if name not in known]
