@@ -12,13 +12,13 @@ Every other column is a label: numbers are read as numbers, an empty field is a 
 that have a `split` form the split named `csv`.
 """
 
-import csv
 from collections import defaultdict
 from pathlib import Path
 
 from pipeline.clips.clip import Clip, Label
 from pipeline.clips.listing import Listing, below
 from pipeline.clips.splits import PARTS, Fold
+from pipeline.clips.tables import read_csv
 from pipeline.errors import ManifestError
 
 FIELDS = ("id", "media", "audio", "start", "end", "text", "speaker", "group")
@@ -45,32 +45,6 @@ def read(labels: Path, media: Path) -> Listing:
         if part:
             parts[part].append(clip.id)
     return Listing(clips, {"csv": (Fold.of(parts),)} if parts else {})
-
-
-def read_csv(path: Path, required: tuple[str, ...]) -> list[tuple[int, dict[str, str]]]:
-    """Read a CSV file with a header line: each row with its line number.
-
-    Raises:
-        ManifestError: the file is absent, not UTF-8, lacks a required column, or a row has more fields than the header.
-    """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            missing = [name for name in required if name not in (reader.fieldnames or ())]
-            twice = {name for name in reader.fieldnames or () if (reader.fieldnames or ()).count(name) > 1}
-            if twice:
-                raise ManifestError(f"{path} has more than one column named {', '.join(sorted(twice))}; rename or remove the others")
-            if missing:
-                raise ManifestError(f"{path} lacks the column(s) {', '.join(missing)}; its header is {reader.fieldnames}")
-            rows = [(reader.line_num, row) for row in reader]
-    except FileNotFoundError as error:
-        raise ManifestError(f"{path} does not exist; put the corpus' labels there") from error
-    except (UnicodeDecodeError, IsADirectoryError, csv.Error) as error:
-        raise ManifestError(f"{path} is not a CSV file in UTF-8: {error}; save it as one") from error
-    bad = [line for line, row in rows if None in row]
-    if bad:
-        raise ManifestError(f"{path}, line {bad[0]}: more fields than the header has; quote texts that hold commas")
-    return [(line, {name: (value or "").strip() for name, value in row.items()}) for line, row in rows]
 
 
 def _read_clip(row: dict[str, str], where: str) -> Clip:
