@@ -47,6 +47,10 @@ class Source:
         embedding = {name: getattr(self.features.header, name) for name in ("feature", "version", "config")}
         return {"row": self.row, "digest": self.encoder.digest, "fit_share": self.encoder.fit_share, "config": kept, "embedding": embedding}
 
+    def identity(self) -> dict[str, Any]:
+        """What of its description can change a run: of imported features, their rows' fingerprints say it all, whatever the file's name."""
+        return {"row": self.row} if self.encoder is None else self.describe()
+
     def fingerprint(self, ids: Sequence[str]) -> str:
         """Of the rows of these clips, skipped and absent ones too."""
         known = set(self.features.ids)

@@ -21,7 +21,7 @@ from pipeline.training.zoo import ZooRow
 
 # The source that a run depends on, beside its model's own file and what that imports; not what judges finished runs or fits encoders.
 SOURCES = ("fusion/base.py", "fusion/layers.py", "tasks/*.py", "training/*.py")
-NOT_SOURCES = ("tasks/metrics.py", "tasks/sentiment.py", "training/encoder")
+NOT_SOURCES = ("tasks/metrics.py", "tasks/sentiment.py", "training/encoder", "training/exported")
 # Of a task's row: how numbers are shown, and what the fold's parts and the embeddings' fingerprints say more precisely.
 NOT_LEARNED = ("claims", "published", "scale", "disjoint", "split", "encoders", "zoo", "subsets", "copies")
 
@@ -77,7 +77,7 @@ def make_jobs(task: Task, rows: Sequence[ZooRow], folds: Sequence[tuple[FoldData
         training = {name: value for name, value in dataclasses.asdict(row.train).items() if name != "seeds"}
         for number, (data, sources) in enumerate(folds):
             model.check(data.spec(task.config.kind, task.num_outputs))
-            used = {m: (source.describe(), source.fingerprint(data.ids)) for m, source in sources.items() if m in model.uses}
+            used = {m: (source.identity(), source.fingerprint(data.ids)) for m, source in sources.items() if m in model.uses}
             parts = {part: [data.ids[i] for i in index.tolist()] for part, index in data.parts.items()}
             targets = {a: hashlib.blake2b(target.numpy().tobytes(), digest_size=20).hexdigest() for a, target in data.targets.items()}
             described = (row.name, row.model, row.hyperparams, training, number, task.name, config, parts, targets, used, code)

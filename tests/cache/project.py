@@ -18,6 +18,7 @@ from tests.conftest import ROOT
 PARAMS = {
     "demo": {},
     "corpora": {"mine": {"adapter": "csv", "labels": "labels/mine/clips.csv", "media": "raw/mine"}},
+    "feature_sets": {},
     "shards": {"num_shards": 16, "max_skipped": 0.5},
     "faces": {},
     "logmels": {"mine": {"corpus": "mine", "media": "raw/mine", "preset": "davenet"}},
