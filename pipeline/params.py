@@ -22,12 +22,33 @@ T = TypeVar("T")
 _EXPONENT = re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+")  # PyYAML reads 1e-4 as text: YAML 1.1 wants 1.0e-4
 
 
-def read_params(path: Path) -> dict[str, Any]:
-    """Read the whole of params.yaml.
+def read_params(path: Path, extended: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """Read the whole of params.yaml, or of an overlay of it.
+
+    An overlay names the file that it is laid over in its key `extends`, a path from its own folder: its rows and keys stand in the place of
+    those of the same name.
+
+    Args:
+        path: the file.
+        extended: overlays that led here.
 
     Raises:
-        ParamsError: the file is absent, is not YAML, or is not a mapping.
+        ParamsError: the file is absent, is not YAML, is not a mapping, or extends itself in the end.
     """
+    params = _load(path)
+    base = params.pop("extends", None)
+    if base is None:
+        return params
+    below = path.parent / str(base)
+    if path.resolve() in extended:
+        raise ParamsError(f"{path} extends itself in the end; correct its key `extends`")
+    table = read_params(below, (*extended, path.resolve()))
+    merged = {name: {**table[name], **own} for name, own in params.items() if isinstance(own, dict) and isinstance(table.get(name), dict)}
+    return {**table, **params, **merged}
+
+
+def _load(path: Path) -> dict[str, Any]:
+    """Read a YAML file that is a mapping."""
     try:
         params = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:

@@ -91,3 +91,25 @@ def test_a_value_that_yaml_cannot_read_is_told(tmp_path: Path, text: str) -> Non
     (tmp_path / "params.yaml").write_text(text)
     with pytest.raises(ParamsError, match="not readable YAML"):
         read_params(tmp_path / "params.yaml")
+
+
+def test_an_overlay_is_laid_over_the_file_that_it_extends(tmp_path):
+    (tmp_path / "params.yaml").write_text("zoo: {a: {dim: 1}, b: {dim: 2}}\ntrain: {seeds: [0], epochs: 5}\ncorpora: {c: {}}\n")
+    (tmp_path / "deep").mkdir()
+    overlay = tmp_path / "deep" / "overlay.yaml"
+    overlay.write_text("extends: ../params.yaml\nzoo: {b: {width: 3}, d: {}}\ntrain: {seeds: [1, 2]}\n")
+    assert read_params(overlay) == {
+        "zoo": {"a": {"dim": 1}, "b": {"width": 3}, "d": {}},
+        "train": {"seeds": [1, 2], "epochs": 5},
+        "corpora": {"c": {}},
+    }
+
+
+def test_an_overlay_of_itself_or_of_nothing_is_told(tmp_path):
+    (tmp_path / "a.yaml").write_text("extends: b.yaml\n")
+    (tmp_path / "b.yaml").write_text("extends: a.yaml\n")
+    with pytest.raises(ParamsError, match="extends itself"):
+        read_params(tmp_path / "a.yaml")
+    (tmp_path / "b.yaml").write_text("extends: gone.yaml\n")
+    with pytest.raises(ParamsError, match=r"gone\.yaml does not exist"):
+        read_params(tmp_path / "a.yaml")

@@ -5,8 +5,7 @@ The packed arrays are the shards' own, in float16, held once for all folds, runs
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,7 +21,6 @@ from pipeline.shards.features import Features
 
 # Text encoders of transformers whose tokenizers put a token first that stands for the whole text; T5, say, has none.
 CLS_MODELS = ("albert", "bert", "camembert", "deberta", "deberta-v2", "distilbert", "electra", "mpnet", "roberta", "xlm-roberta")
-JITTER = 1.25  # lengths are multiplied by up to this before bucketing, so that batches differ from epoch to epoch
 STATISTICS_CLIPS = 256  # clips whose steps are held in float32 at once
 CHECKED_STEPS = 65536  # steps that are looked through for numbers that are not finite at once
 
@@ -101,6 +99,13 @@ class FoldData:
         sequences = {m: packed for m, packed in self.sequences.items() if m in modalities}
         return replace(self, sequences=sequences, maps={m: packed for m, packed in self.maps.items() if m in maps})
 
+    def truncate(self, max_steps: Mapping[str, int]) -> tuple[FoldData, dict[str, int]]:
+        """The same with at most so many steps of a modality, from a clip's start; and modality → clips that lost some."""
+        cut = {m: packed for m, packed in self.sequences.items() if m in max_steps}
+        shorter = {m: replace(packed, length=packed.length.clamp(max=max_steps[m])) for m, packed in cut.items()}
+        counts = {m: int((packed.length > max_steps[m]).sum()) for m, packed in cut.items()}
+        return replace(self, sequences=self.sequences | shorter), counts
+
     def clips_with_input(self, part: str) -> Tensor:
         """Positions of the part's clips that have at least one of the modalities; all of them where there is no modality."""
         index = self.parts[part]
@@ -178,21 +183,3 @@ def compute_statistics(packed: Packed, index: Tensor) -> tuple[Tensor, Tensor]:
         return torch.zeros(dim), torch.ones(dim)
     mean = total / count
     return mean.float(), (squares / count - mean**2).clamp(min=0).sqrt().float()
-
-
-def order_batches(lengths: NDArray[np.int64], batch_size: int, seed: int, epoch: int) -> list[NDArray[np.int64]]:
-    """Positions 0 … n−1 in batches of clips of like length, in an order that depends on seed and epoch alone.
-
-    Batches differ by at most one clip in size, so none is a left-over of one clip.
-    """
-    generator = np.random.default_rng((seed, epoch))
-    jittered = lengths * generator.uniform(1.0, JITTER, len(lengths))
-    batches = np.array_split(np.argsort(jittered, kind="stable"), math.ceil(len(lengths) / batch_size))
-    return [batches[i] for i in generator.permutation(len(batches))]
-
-
-def iterate(data: FoldData, index: Tensor, batch_size: int) -> Iterator[tuple[NDArray[np.int64], Batch]]:
-    """The clips at `index` by rising length, without chance: positions in `index`, and the batch."""
-    order = np.argsort(data.lengths(index), kind="stable")
-    for chosen in np.array_split(order, math.ceil(len(order) / batch_size)) if len(order) else ():
-        yield chosen, data.batch(index[torch.from_numpy(chosen).to(index.device)])

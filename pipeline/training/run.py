@@ -45,6 +45,7 @@ class Run:
         task_config: the task's row of params.yaml.
         num_parameters: learned numbers.
         num_train_clips: clips of the train part that have one of the model's modalities.
+        truncated: modality → clips that `max_steps` cut short.
         best_epoch: whose weights these are, from 1; 0: fitted without epochs.
         annotations: those it was trained on.
         modalities: those it reads.
@@ -66,6 +67,7 @@ class Run:
     task_config: dict[str, Any]
     num_parameters: int
     num_train_clips: int
+    truncated: dict[str, int]
     best_epoch: int
     annotations: tuple[str, ...]
     modalities: tuple[str, ...]

@@ -18,12 +18,13 @@ from torch import Tensor
 from pipeline.errors import ModelError
 from pipeline.fusion.base import Batch, ClosedFormModel, FusionModel, Output, make_model
 from pipeline.tasks.task import Task
-from pipeline.training.dataset import FoldData, iterate, order_batches
+from pipeline.training.batching import iterate, order_batches
+from pipeline.training.dataset import FoldData
 from pipeline.training.losses import make_criteria
 from pipeline.training.modality_dropout import drop_modalities
 from pipeline.training.zoo import TrainConfig, ZooRow
 
-EVALUATION_BATCH = 128  # clips; changes no logit beyond its last bits
+EVALUATION_BATCH, EVALUATION_STEPS = 128, 65536  # clips, and their steps; they change no logit beyond its last bits
 
 
 @dataclass
@@ -76,7 +77,10 @@ class Fitter:
             train_loss = self.train_epoch(epoch, optimizer, scheduler)
             self.model.after_epoch(epoch)
             self.history.append({"epoch": epoch, "train_loss": train_loss, **self.validate(), "learning_rate": rate})
-            if self.history[-1]["valid_selection"] > best:
+            scored = epoch > min(self.model.unscored_epochs, self.config.max_epochs - 1)
+            if not scored:
+                best_epoch = epoch  # patience begins when the model learns the task
+            elif self.history[-1]["valid_selection"] > best:
                 best, best_epoch = self.history[-1]["valid_selection"], epoch
                 weights = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
             if epoch - best_epoch >= self.config.patience:
@@ -88,7 +92,7 @@ class Fitter:
         """Fit a model without epochs on standardised batches."""
 
         def batches(index: Tensor) -> Iterator[Batch]:
-            return (model.inputs(batch) for _, batch in iterate(self.data, index, EVALUATION_BATCH))
+            return (model.inputs(batch) for _, batch in iterate(self.data, index, EVALUATION_BATCH, EVALUATION_STEPS))
 
         def select(logits: Tensor, target: Tensor) -> float:
             return self.task.select(logits.float().cpu().numpy(), target.cpu().numpy())
@@ -110,7 +114,7 @@ class Fitter:
         """One pass over the train part; the mean training loss of a clip."""
         self.model.train()
         losses = []
-        for chosen in order_batches(self.lengths, self.config.batch_size, self.seed, epoch):
+        for chosen in order_batches(self.lengths, self.config.batch_size, self.seed, epoch, self.config.batch_steps):
             batch = self.data.batch(self.train[torch.from_numpy(chosen).to(self.train.device)], epoch)
             batch = drop_modalities(batch, self.config.modality_dropout)
             with autocast(self.train.device, self.config.precision):
@@ -162,7 +166,7 @@ def predict(model: FusionModel, data: FoldData, part: str, precision: str, witho
     found: dict[str, NDArray[np.float32]] = {}
     model.eval()
     with torch.inference_mode():
-        for chosen, batch in iterate(data, index, EVALUATION_BATCH):
+        for chosen, batch in iterate(data, index, EVALUATION_BATCH, EVALUATION_STEPS):
             with autocast(index.device, precision):
                 output: Output = model(batch.without(without) if without else batch)
             for name, logits in {"fusion": output.logits, **output.heads}.items():

@@ -70,17 +70,17 @@ def run_job(job: Job, place: Workplace) -> Cost:
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     model = find_model(job.row.model)
-    data = place.folds[job.fold].select(model.uses, model.map_modalities)
+    data, truncated = place.folds[job.fold].select(model.uses, model.map_modalities).truncate(job.row.train.max_steps)
     fitted = fit(job.row, place.task, data, job.seed)
     epochs_took = time.perf_counter() - began
-    run = make_run(job, place, data, fitted)
+    run = make_run(job, place, data, fitted, truncated)
     write_run(run, job.folder(place.root), fitted.model.state_dict())
     epochs = len(fitted.history)
     peak = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return Cost(time.perf_counter() - began, epochs_took / epochs, epochs, fitted.best_epoch, run.num_parameters, peak)
 
 
-def make_run(job: Job, place: Workplace, data: FoldData, fitted: Fitted) -> Run:
+def make_run(job: Job, place: Workplace, data: FoldData, fitted: Fitted, truncated: dict[str, int]) -> Run:
     """What is kept of a trained model."""
     return Run(
         task=place.task.name,
@@ -95,6 +95,7 @@ def make_run(job: Job, place: Workplace, data: FoldData, fitted: Fitted) -> Run:
         task_config=learned_config(place.task),
         num_parameters=sum(p.numel() for p in fitted.model.parameters()),
         num_train_clips=len(data.clips_with_input("train")),
+        truncated=truncated,
         best_epoch=fitted.best_epoch,
         annotations=fitted.model.annotations,
         modalities=fitted.model.modalities,

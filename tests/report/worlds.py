@@ -103,6 +103,7 @@ def make_run(task, manifest, fold, row, skill, seed, number=0):
         "task_config": {},
         "num_parameters": 0 if skill == 0 else 123456,
         "num_train_clips": len(fold.train),
+        "truncated": {},
         "best_epoch": 0 if skill == 0 else max(records, key=lambda r: r[3])[0],
         "annotations": task.annotations if heads else ("M",),
         "modalities": tuple(ENCODERS),

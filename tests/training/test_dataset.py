@@ -17,9 +17,7 @@ from pipeline.training.dataset import (
     Packed,
     check_finite,
     compute_statistics,
-    iterate,
     leads_with_cls,
-    order_batches,
 )
 from tests.conftest import make_features, make_row
 
@@ -70,29 +68,6 @@ def test_statistics_are_those_of_the_real_steps() -> None:
     torch.testing.assert_close(sd, steps.std(0, correction=0))
 
 
-def test_the_order_depends_on_seed_and_epoch_alone_and_covers_every_clip_once() -> None:
-    lengths = np.random.default_rng(0).integers(1, 50, 70)
-    first, again = order_batches(lengths, 16, 3, 1), order_batches(lengths, 16, 3, 1)
-    assert [b.tolist() for b in first] == [b.tolist() for b in again]
-    assert sorted(np.concatenate(first).tolist()) == list(range(70))
-    for other in (order_batches(lengths, 16, 4, 1), order_batches(lengths, 16, 3, 2)):
-        assert [b.tolist() for b in first] != [b.tolist() for b in other]
-    assert {len(b) for b in first} == {14}
-
-
-def test_batches_hold_clips_of_like_length() -> None:
-    lengths = np.random.default_rng(0).integers(1, 3000, 512)
-    padded = sum(lengths[b].max() * len(b) for b in order_batches(lengths, 16, 0, 1))
-    assert padded < 1.4 * lengths.sum()
-
-
-def test_evaluation_visits_every_clip_once() -> None:
-    data = make_data([3, 1, 0, 2, 5])
-    seen = np.concatenate([chosen for chosen, _ in iterate(data, data.parts["train"], 2)])
-    assert sorted(seen.tolist()) == [0, 1, 2, 3, 4]
-    assert list(iterate(data, torch.tensor([], dtype=torch.int64), 2)) == []
-
-
 @pytest.mark.parametrize("number", [np.nan, np.inf])
 def test_numbers_that_are_not_finite_are_refused_by_the_clips_names(tmp_path: Path, number: float) -> None:
     rows = [make_row(i) for i in "abcd"] + [ShardRow("e", f"{'e':f>40}", Skip("no_audio"))]
@@ -117,3 +92,13 @@ def test_a_models_spec_says_which_of_its_modalities_lead_with_a_cls() -> None:
     data = replace(make_data([2, 1]), leads_with_cls=("text", "audio"))
     assert data.spec("regression", 1).leads_with_cls == ("text",)
     assert data.to(torch.device("cpu")).spec("regression", 1).leads_with_cls == ("text",)
+
+
+def test_a_clip_is_truncated_at_its_end_and_counted() -> None:
+    data, counts = make_data([2, 4, 7]).truncate({"text": 3})
+    assert counts == {"text": 2}
+    assert data.sequences["text"].length.tolist() == [2, 3, 3]
+    assert torch.equal(
+        data.batch(torch.tensor([2])).features["text"], make_data([2, 4, 7]).batch(torch.tensor([2])).features["text"][:, :3]
+    )
+    assert make_data([2, 4]).truncate({})[1] == {}

@@ -31,6 +31,7 @@ def make_run(row: str = "concat", seed: int = 0) -> Run:
         task_config={"kind": "multi_label", "labels": ["joy"]},
         num_parameters=7,
         num_train_clips=3,
+        truncated={},
         best_epoch=2,
         annotations=("M",),
         modalities=("text", "audio"),

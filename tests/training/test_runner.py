@@ -217,3 +217,11 @@ def test_a_row_that_the_task_cannot_serve_is_refused_before_any_is_trained(corpu
 def test_an_unknown_device_is_refused(corpus: Corpus) -> None:
     with pytest.raises(PipelineError, match="not here"):
         train(corpus, device="tpu")
+
+
+def test_truncated_clips_are_counted_in_the_run(corpus: Corpus) -> None:
+    corpus.write_params({"concat": {}, "text_only": {**ZOO["text_only"], "train": {"max_steps": {"text": 4}}}})
+    train(corpus)
+    runs = {run.row: run for run in read_runs(corpus.out, ["concat", "text_only"])}
+    assert runs["concat"].truncated == {}
+    assert 0 < runs["text_only"].truncated["text"] < 40

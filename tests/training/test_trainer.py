@@ -116,3 +116,12 @@ def test_no_net_of_late_average_is_clipped_for_anothers_gradient(corpus: Corpus)
     first, second = (fit(row, task, d, 0).model.state_dict() for d in (data, other))
     assert all(torch.equal(first[name], second[name]) for name in first if name.startswith(("nets.text.", "nets.video.")))
     assert not torch.equal(first["nets.audio.head.weight"], second["nets.audio.head.weight"])
+
+
+def test_epochs_that_do_not_learn_the_task_are_never_the_best(corpus: Corpus) -> None:
+    zoo = {"cmha": {"dim": 8, "num_heads": 2, "reconstruction_epochs": 3}}
+    fitted, _, _ = train(corpus, "emotion", zoo, max_epochs=6, patience=1)
+    assert fitted.best_epoch > 3
+    assert len(fitted.history) >= 4
+    short, _, _ = train(corpus, "emotion", zoo, max_epochs=2, patience=1)
+    assert short.best_epoch == 2  # the last one, where there is no other
