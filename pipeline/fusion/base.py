@@ -178,6 +178,11 @@ class FusionModel(nn.Module, ABC):
             raise ModelError(f"{name} reads the un-pooled map of {', '.join(unmapped)}; set `map: true` in that row of `encoders`")
 
     @property
+    def unscored_epochs(self) -> int:
+        """Epochs at the start in which the model does not learn the task yet: none of them is the best, none counts for patience."""
+        return 0
+
+    @property
     def annotations(self) -> tuple[str, ...]:
         """The annotations it trains on, e.g. ("M",) or ("M", "T", "A", "V")."""
         return ("M",)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pipeline.fusion.base import Batch, FusionModel, ModelSpec, Output
+from pipeline.fusion.cross_attention import attend
 
 
 def masked_mean(x: Tensor, padding_mask: Tensor) -> Tensor:
@@ -52,7 +53,7 @@ class TransformerLayer(nn.Module):
         split = self.query_key_value(x).view(batch, time, 3, self.num_heads, dim // self.num_heads).permute(2, 0, 3, 1, 4)
         rate = self.dropout if self.training else 0.0
         mask = ~padding_mask[:, None, None, :]
-        attended = functional.scaled_dot_product_attention(split[0], split[1], split[2], attn_mask=mask, dropout_p=rate)
+        attended = attend(split[0], split[1], split[2], mask, rate)
         attended = self.out(attended.transpose(1, 2).reshape(batch, time, dim))
         x = self.norm_attention(x + functional.dropout(attended, self.dropout, self.training))
         return self.norm_feed_forward(x + functional.dropout(self.feed_forward(x), self.dropout, self.training))  # type: ignore[no-any-return]
@@ -126,9 +127,10 @@ class Unimodal(FusionModel):
 
 @dataclass(frozen=True)
 class ConcatHyperparams:
-    """Of the concatenation baseline."""
+    """Of the concatenation baseline; dim: of a linear projection of each modality before it is pooled, 0: none, as published."""
 
     dropout: float = 0.0
+    dim: int = 0
 
 
 class Concatenation(FusionModel):
@@ -140,12 +142,19 @@ class Concatenation(FusionModel):
 
     def __init__(self, hyperparams: ConcatHyperparams, spec: ModelSpec) -> None:
         super().__init__(hyperparams, spec)
-        widths = [spec.maps[m][1] if m in spec.maps else spec.dims[m] for m in self.modalities]
-        self.classifier = nn.Sequential(nn.Dropout(hyperparams.dropout), nn.Linear(sum(widths), spec.num_outputs))
+        widths = {m: spec.maps[m][1] if m in spec.maps else spec.dims[m] for m in self.modalities}
+        dim = hyperparams.dim
+        self.project = nn.ModuleDict({m: nn.Linear(width, dim) if dim else nn.Identity() for m, width in widths.items()})
+        total = dim * len(widths) or sum(widths.values())
+        self.classifier = nn.Sequential(nn.Dropout(hyperparams.dropout), nn.Linear(total, spec.num_outputs))
 
     def forward(self, batch: Batch) -> Output:
         """Pool, concatenate, classify."""
-        pooled = [
-            batch.maps[m].amax(1) if m in self.spec.maps else masked_max(batch.features[m], batch.padding_mask[m]) for m in self.modalities
-        ]
-        return Output(self.classifier(torch.cat(pooled, dim=-1)))
+        return Output(self.classifier(torch.cat([self.pool(batch, m) for m in self.modalities], dim=-1)))
+
+    def pool(self, batch: Batch, modality: str) -> Tensor:
+        """Maximum over positions or real steps, (batch, dim); zero for a clip without the modality."""
+        project = self.project[modality]
+        if modality in self.spec.maps:
+            return project(batch.maps[modality]).amax(1) * batch.present[modality].unsqueeze(-1)  # type: ignore[no-any-return]
+        return masked_max(project(batch.features[modality]), batch.padding_mask[modality])

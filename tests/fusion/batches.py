@@ -9,12 +9,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pipeline.fusion.base import Batch, Criterion, FusionModel, ModelSpec, make_model
+from pipeline.fusion.base import Batch, Criterion, FusionModel, ModelSpec, find_model, make_model
 
 DIMS = {"text": 6, "audio": 5, "video": 7}
 MAP = (4, 7)
 KINDS = ("multi_label", "multi_class", "regression")
 OUTPUTS = {"multi_label": 3, "multi_class": 4, "regression": 1}
+SUBNETS = {"text_dim": 8, "text_out": 8, "audio_dim": 8, "video_dim": 8}
+HEADS = {"text_head": 8, "audio_head": 8, "video_head": 8}
+SELF_MM = {f"{m}_{part}": 8 for m in ("audio", "video") for part in ("lstm", "out", "dim")} | {"text_dim": 8, "fusion_dim": 8}
 # Small enough for a test of every row; a row that is not named is small by its defaults.
 SMALL: dict[str, dict[str, Any]] = {
     "text_only": {"dim": 8, "num_layers": 1, "num_heads": 2},
@@ -32,6 +35,22 @@ SMALL: dict[str, dict[str, Any]] = {
     "label_transformer": {"dim": 8, "num_layers": 2, "num_heads": 2},
     "misa": {"dim": 16, "recurrent_dim": 4, "dropout": 0.0, "transformer_dropout": 0.0},
     "almt": {"dim": 8, "num_tokens": 3, "num_heads": 2},
+    "ef_lstm": {"dim": 8, "dropout": 0.1, "num_steps": 5},
+    "mfn": {
+        **{f"{part}_dim": 8 for part in ("text", "audio", "video", "memory", "attention", "proposal", "gate", "out")},
+        "dropout": 0.1,
+        "out_dropout": 0.1,
+        "num_steps": 5,
+    },
+    "lf_dnn": {**SUBNETS, "fusion_dim": 8},
+    "mlf_dnn": {**SUBNETS, **HEADS, "fusion_dim": 8},
+    "lmf": SUBNETS,
+    "mlmf": {**SUBNETS, **HEADS},
+    "tfn": {**SUBNETS, "fusion_dim": 8},
+    "mtfn": {**SUBNETS, **HEADS, "fusion_dim": 8},
+    "self_mm": SELF_MM,
+    "human_mm": SELF_MM,
+    "mmim": {"audio_dim": 8, "video_dim": 8, "fusion_dim": 8},
     "matchmap_sisa": {"dim": 8},
     "matchmap_misa": {"dim": 8},
     "matchmap_sima": {"dim": 8},
@@ -102,6 +121,11 @@ def make_criteria(kind: str) -> dict[str, Criterion]:
         "regression": functional.l1_loss,
     }
     return {a: (lambda logits, target: losses[kind](logits, target)) for a in ("M", "T", "A", "V")}
+
+
+def kinds_of(name: str) -> tuple[str, ...]:
+    """The kinds of task that a model or variant serves."""
+    return find_model(VARIANTS.get(name, (name,))[0]).kinds
 
 
 def make_small(

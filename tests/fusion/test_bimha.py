@@ -1,0 +1,33 @@
+"""BIMHA's pairs, by hand."""
+
+import pytest
+import torch
+
+from pipeline.errors import ModelError
+from pipeline.fusion.base import make_model
+from tests.fusion.batches import make_batch, make_small, make_spec
+
+
+def test_a_pair_is_a_linear_map_of_the_outer_product() -> None:
+    model, batch = make_small("bimha").eval(), make_batch()
+    heard: list[torch.Tensor] = []
+    model.bimodal["text_audio"].register_forward_hook(lambda module, args, result: heard.append(args[0]))
+    model(batch)
+    text, audio = model.summarise("text", batch), model.summarise("audio", batch)
+    for clip in range(len(batch)):
+        expected = torch.stack([text[clip, i] * audio[clip, j] for i in range(8) for j in range(8)])
+        torch.testing.assert_close(heard[0][clip], expected)
+
+
+def test_a_clip_without_sound_is_read_from_text_and_video_alone() -> None:
+    model, batch = make_small("bimha").eval(), make_batch().without("audio")
+    before = model(batch).logits
+    with torch.no_grad():
+        for pair in ("text_audio", "audio_video"):
+            model.bimodal[pair].bias.fill_(7.0)
+    torch.testing.assert_close(model(batch).logits, before)
+
+
+def test_two_modalities_are_one_pair_and_refused() -> None:
+    with pytest.raises(ModelError, match="BIMHA needs 3 of text, audio, video"):
+        make_model("bimha", {}, make_spec(dims={"text": 6, "audio": 5}))
