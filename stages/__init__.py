@@ -27,7 +27,12 @@ Device = Annotated[str, typer.Option("--device", envvar="PIPELINE_DEVICE", help=
 Plan = Annotated[bool, typer.Option("--plan", help="Say what would be computed and reused, with an estimate; write nothing.")]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first clips, for development; refuses an output of dvc.yaml.")]
 Recompute = Annotated[
-    bool, typer.Option("--recompute", envvar="PIPELINE_RECOMPUTE", help="Compute rows whose recorded earlier version cannot be read.")
+    bool,
+    typer.Option(
+        "--recompute",
+        envvar="PIPELINE_RECOMPUTE",
+        help="Compute rows whose recorded earlier version cannot be read, or that a process failed at.",
+    ),
 ]
 PARAMS = Path("params.yaml")
 RECORD = "Run by hand: `dvc commit -f {stage}` records what it wrote; `dvc repro -s {stage}` runs and records in one go."

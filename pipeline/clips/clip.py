@@ -19,6 +19,7 @@ class Clip:
         media: path below the corpus' media folder: a video file, a sound file, a folder of frames, or its pictures of a name
             (`image_L_*.jpg`, the star in the place of the frame's number); None where the corpus has no media.
         audio: a sound file beside the video, below the same folder; None: the sound of `media`.
+        audio_start: seconds from the start of that sound file, where its clock is not that of `media`; None: `start`.
         channel: which channel of the sound, from 0; None: all of them mixed.
         region: left, top, right, bottom of the speaker's part of the picture, as shares of its size.
         frame_rate: frames per second (Hz) of a folder of frames.
@@ -35,6 +36,7 @@ class Clip:
     id: str
     media: str | None = None
     audio: str | None = None
+    audio_start: float | None = None
     channel: int | None = None
     region: tuple[float, float, float, float] | None = None
     frame_rate: float | None = None
@@ -55,6 +57,8 @@ class Clip:
                 raise ManifestError(f"clip {self.id}: {name!r} must be a path below the media folder")
         if not (math.isfinite(self.start) and self.start >= 0):
             raise ManifestError(f"clip {self.id}: start {self.start} must be a number of seconds ≥ 0")
+        if self.audio_start is not None and not (self.audio and math.isfinite(self.audio_start) and self.audio_start >= 0):
+            raise ManifestError(f"clip {self.id}: audio_start {self.audio_start} must be a number of seconds ≥ 0 in a separate sound file")
         if self.end is not None and not (math.isfinite(self.end) and self.end > self.start):
             raise ManifestError(f"clip {self.id}: end {self.end} must come after its start {self.start}")
         if self.frame_rate is not None and not (math.isfinite(self.frame_rate) and self.frame_rate > 0):
@@ -66,6 +70,12 @@ class Clip:
     def recording(self) -> str:
         """The media that the clip is cut from, or its id where it has none: what decides its shard."""
         return self.media or self.audio or self.id
+
+    @property
+    def audio_stretch(self) -> tuple[float, float | None]:
+        """Where the clip starts and ends in its sound (s); an end of None: the sound's."""
+        begin = self.start if self.audio_start is None else self.audio_start
+        return begin, None if self.end is None else begin + self.end - self.start
 
     def to_json(self) -> dict[str, Any]:
         """Return the clip as a JSON object, without the fields that say nothing."""
@@ -99,6 +109,7 @@ _TYPES: dict[str, tuple[type, ...]] = {f.name: (str,) for f in fields(Clip)} | {
     "region": (list, tuple),
     "frame_rate": (int, float),
     "start": (int, float),
+    "audio_start": (int, float),
     "end": (int, float),
     "labels": (dict,),
 }

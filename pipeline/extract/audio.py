@@ -1,49 +1,33 @@
-"""The sound of a clip: decoded once a file, cut by presentation time, mixed to one channel.
+"""The sound of a clip: decoded once a file and never held whole, cut by presentation time, mixed to one channel.
 
-A file's clock starts where its earliest stream starts, for sound and picture alike: what a player shows as 0:00. Sample n of a track lies
-n / rate seconds after that, so a sound that begins late is preceded by silence, and a hole in it is silence too. Small disagreements of
-time stamps (containers round them to 1 ms) are no holes. A stretch without a single decoded sample has no sound and is skipped, while
-digital silence is a sound like any other.
+Every clip's sound is decoded from the file's beginning on, where counting samples is exact: a codec that starts in the middle gives other
+bits. That is a thousand times faster than the sound lasts, and clips of one recording, asked for in order, share one pass.
 """
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import av
-import numpy as np
-from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
-from av.packet import Packet
 
 from pipeline.clips.clip import Clip
-from pipeline.errors import MediaError
-from pipeline.extract.sound import Sound, Timeline, take_channel
+from pipeline.extract.media import NO_STREAM, UNREADABLE, is_series, locate, open_container, refuse, require
+from pipeline.extract.sound import Sound
+from pipeline.extract.track import NO_AUDIO, Track
 from pipeline.shards.extractor import Skip
-
-NO_AUDIO = Skip("no_audio")
-UNREADABLE = Skip("unreadable_media")
-SLACK = 0.1
-"""Seconds that a frame's time stamp may disagree with the samples counted before it (FFmpeg's aresample allows the same)."""
-LONGEST_HOLE, LONGEST_OVERLAP = 600.0, 1.0
-"""Seconds that a time stamp may jump ahead (silence) or back (dropped); beyond them the clock was reset, and the sound goes on."""
-COLLECTED = 16384
-"""Samples that are mixed at once: few enough for the processor's cache."""
-MAX_DAMAGED = 0.1
-"""Share of a clip that may lie in undecodable packets before it counts as unreadable."""
 
 
 class AudioReader:
-    """Reads the sound of clips; the recording read last stays open, so that clips of one recording decode it once.
+    """Reads the sound of clips; the recording read last stays open, so that its clips decode it once if they come in order of their start.
 
     Args:
         media: the corpus' media folder.
+        audio_stream: which of a file's sound streams, from 0; None: its default one, or the best.
     """
 
-    def __init__(self, media: Path) -> None:
-        self.media = media
+    def __init__(self, media: Path, audio_stream: int | None = None) -> None:
+        self.media, self._stream = media, audio_stream
         self._key: tuple[str, int | None] | None = None
         self._track: Track | Skip = NO_AUDIO
 
@@ -51,24 +35,24 @@ class AudioReader:
         return {**self.__dict__, "_key": None, "_track": NO_AUDIO}
 
     def read(self, clip: Clip) -> Sound | Skip:
-        """Return the clip's sound from `start` to `end`, at the rate it was recorded with.
+        """Return the clip's sound from its start to its end, at the rate it was recorded with.
 
         Raises:
             MediaError: the file is not on this machine, or has no such channel.
+            ManifestError: its name leads out of the media folder.
         """
         name = clip.audio or clip.media
         if name is None:
             return NO_AUDIO
-        if self._key != (name, clip.channel):
-            self._track = open_track(self._locate(clip.id, name), clip.channel)
+        path = locate(self.media, name, clip.id)
+        if is_series(self.media, name):
+            return NO_AUDIO
+        if self._key != (name, clip.channel) or (isinstance(self._track, Track) and not self._track.holds(clip.audio_stretch[0])):
+            require(path, clip.id)
+            self._key, self._track = None, NO_AUDIO  # what is held of another recording is let go first
+            self._track = open_track(path, clip.channel, self._stream)
             self._key = (name, clip.channel)
-        return self._track if isinstance(self._track, Skip) else self._track.cut(clip.start, clip.end)
-
-    def _locate(self, clip_id: str, name: str) -> Path:
-        path = self.media / name
-        if not os.access(path, os.R_OK):
-            raise MediaError(f"clip {clip_id}: {path} is absent or not readable; fetch it, or take the clip out of the labels")
-        return path
+        return self._track if isinstance(self._track, Skip) else self._track.cut(*clip.audio_stretch)
 
 
 def read_sound(path: Path, start: float = 0.0, end: float | None = None, channel: int | None = None) -> Sound | Skip:
@@ -77,174 +61,49 @@ def read_sound(path: Path, start: float = 0.0, end: float | None = None, channel
     return track if isinstance(track, Skip) else track.cut(start, end)
 
 
-def open_track(path: Path, channel: int | None = None) -> "Track | Skip":
-    """Open the sound of a file: its default stream; of several the one with most channels, then of the highest rate.
+def open_track(path: Path, channel: int | None = None, audio_stream: int | None = None) -> "Track | Skip":
+    """Open the sound of a file: a stream by its number, or the default one; of several the one with most channels, of the highest rate.
 
     Raises:
         MediaError: the sound has no such channel.
     """
     if path.is_dir():
         return NO_AUDIO
-    try:
-        container, stream = _open(path)
-    except av.FFmpegError:
+    if not path.is_file():  # a pipe, which would wait for ever, or a device
         return UNREADABLE
-    if stream is None:
+    try:
+        container, stream = _open(path, audio_stream)
+    except (av.FFmpegError, UnicodeError):
+        return UNREADABLE
+    if isinstance(stream, Skip):
         container.close()
-        return NO_AUDIO
+        return stream
     track = Track(container, stream, channel)
     return track if track.rate else track.why_empty
 
 
-def _open(path: Path) -> tuple[InputContainer, AudioStream | None]:
-    """Open a file by its header alone where that tells enough; FFmpeg would decode pictures to describe a video stream."""
-    options = {"protocol_whitelist": "file"}
-    quick = av.open(
-        f"file:{path}",
-        container_options={**options, "probesize": "32"},
-        options={"skip_frame": "all", "threads": "1"},
-        metadata_errors="replace",
-    )
-    stream = _choose(quick)
-    if stream is not None and stream.rate and (quick.start_time is not None or len(quick.streams) == 1):
+def _open(path: Path, number: int | None) -> tuple[InputContainer, AudioStream | Skip]:
+    """Open a file by its header alone where that tells enough."""
+    quick = open_container(path, quick=True)
+    stream = _choose(quick, number)
+    if isinstance(stream, AudioStream) and stream.rate and (quick.start_time is not None or len(quick.streams) == 1):
         return quick, stream
     quick.close()
-    thorough = av.open(f"file:{path}", container_options=options, metadata_errors="replace")
-    return thorough, _choose(thorough)
+    thorough = open_container(path)
+    return thorough, _choose(thorough, number)
 
 
-def _choose(container: InputContainer) -> AudioStream | None:
-    """Return the sound to take of several, or None."""
+def _choose(container: InputContainer, number: int | None) -> AudioStream | Skip:
+    """Return the sound to take of several, or why there is none."""
 
-    def merit(stream: AudioStream) -> tuple[bool, int, int, int]:
-        return bool(stream.disposition & av.stream.Disposition.default), stream.channels, stream.rate or 0, -stream.index
+    def merit(stream: AudioStream) -> tuple[bool, bool, int, int, int]:
+        is_default, is_known = bool(stream.disposition & av.stream.Disposition.default), stream.codec_context is not None
+        return is_known, is_default, stream.channels if is_known else 0, stream.rate or 0 if is_known else 0, -stream.index
 
-    return max(container.streams.audio, key=merit, default=None)
-
-
-class Track:
-    """The sound of one file, decoded as far as it was asked for.
-
-    Args:
-        container: the open file; the track closes it.
-        stream: the stream to decode.
-        channel: which channel, from 0; None: all of them mixed.
-    """
-
-    def __init__(self, container: InputContainer, stream: AudioStream, channel: int | None) -> None:
-        self.rate = self._frame_size = 0
-        self._container, self._channel = container, channel
-        self._frames: Iterator[AudioFrame] = self._decode(stream)
-        self._origin = (container.start_time or 0) / av.time_base
-        self._line, self._fifo = Timeline(), av.AudioFifo()
-        self._damage: list[int] = []
-        self._is_exact = True
-        self._grow(1)
-
-    def cut(self, start: float, end: float | None) -> Sound | Skip:
-        """Return the sound from `start` to `end` (s), or to its own end where that comes earlier."""
-        first, last = round(start * self.rate), None if end is None else round(end * self.rate)
-        self._grow(last)
-        self._flush()
-        stop = self._line.length if last is None else last
-        if not self._line.has_sound(first, stop):
-            return NO_AUDIO
-        num_damaged = sum(first <= place and (place < stop or last is None) for place in self._damage)
-        if num_damaged * self._frame_size > MAX_DAMAGED * (stop - first):
-            return UNREADABLE
-        return Sound(self._line.join()[first:last], self.rate)
-
-    @property
-    def why_empty(self) -> Skip:
-        """Why not one sample could be decoded."""
-        return UNREADABLE if self._damage else NO_AUDIO
-
-    @property
-    def _length(self) -> int:
-        """Samples decoded so far, silence between them included."""
-        return self._line.length + self._fifo.samples
-
-    def _decode(self, stream: AudioStream) -> Iterator[AudioFrame]:
-        """Yield the stream's frames; packets that cannot be decoded are noted and leave a hole."""
-        for other in self._container.streams:
-            if other.index != stream.index:
-                other.discard = av.stream.Discard.all
-        try:
-            for packet in self._container.demux(stream):
-                yield from self._decode_packet(packet)
-        except av.FFmpegError:
-            self._note_damage()
-        finally:
-            self._container.close()
-
-    def _decode_packet(self, packet: "Packet[AudioStream]") -> list[AudioFrame]:
-        """Return the frames of a packet; none, and a note, where it is damaged."""
-        try:
-            return packet.decode()
-        except av.FFmpegError:
-            self._note_damage()
-            return []
-
-    def _note_damage(self) -> None:
-        """Remember where a packet was lost; what follows is placed by its time stamp alone."""
-        self._damage.append(self._length)
-        self._is_exact = True
-
-    def _grow(self, stop: int | None) -> None:
-        """Decode until `stop` samples are there, or all."""
-        while stop is None or self._length < stop:
-            frame = next(self._frames, None)
-            if frame is None:
-                return
-            self.rate, self._frame_size = self.rate or frame.sample_rate, self._frame_size or frame.samples
-            if frame.sample_rate == self.rate:
-                self._append(frame)
-            else:  # a concatenated stream: its end is another recording
-                self._note_damage()
-
-    def _append(self, frame: AudioFrame) -> None:
-        """Add a frame at the place that its time stamp says, which is almost always behind the one before."""
-        hole = self._hole(frame)
-        if hole:
-            self._flush()
-            self._line.add_silence(max(0, hole))
-        if hole >= 0:
-            self._collect(frame)
-        else:
-            self._line.add(self._mix(frame)[-hole:])
-
-    def _hole(self, frame: AudioFrame) -> int:
-        """Return the samples missing before a frame, negative where it overlaps what is there."""
-        if frame.time is None:
-            return 0
-        hole = round((frame.time - self._origin) * self.rate) - self._length
-        is_exact, self._is_exact = self._is_exact, False
-        if not -LONGEST_OVERLAP <= hole / self.rate <= LONGEST_HOLE:
-            self._origin += hole / self.rate
-            return 0
-        return hole if is_exact or abs(hole) > SLACK * self.rate else 0
-
-    def _collect(self, frame: AudioFrame) -> None:
-        """Put a frame behind those collected; one of another format or layout begins a new collection, and so does a full one."""
-        frame.pts = None
-        try:
-            self._fifo.write(frame)
-        except ValueError:
-            self._flush()
-            self._fifo = av.AudioFifo()
-            self._fifo.write(frame)
-        if self._fifo.samples > COLLECTED:
-            self._flush()
-
-    def _mix(self, frame: AudioFrame) -> np.ndarray:
-        """Return the wanted channel or mix of a frame, as float32 (samples,)."""
-        names = [channel.name for channel in frame.layout.channels]
-        channels = frame.to_ndarray()
-        if frame.format.is_packed:
-            channels = channels.reshape(-1, len(names)).T
-        return take_channel(channels, names, self._channel, self._container.name)
-
-    def _flush(self) -> None:
-        """Move the collected frames to the time line."""
-        if self._fifo.samples and (collected := self._fifo.read()) is not None:
-            self._line.add(self._mix(collected))
+    streams = container.streams.audio
+    if not streams:
+        return NO_AUDIO
+    if number is not None and number >= len(streams):
+        return NO_STREAM
+    stream = max(streams, key=merit) if number is None else streams[number]
+    return refuse(stream) or stream

@@ -6,7 +6,7 @@ the detector; crops are cut from the full picture. One thread computes a clip, s
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,8 +16,10 @@ import numpy as np
 
 from pipeline.clips.clip import Clip
 from pipeline.extract.crop import crop_face, tilt_of_eyes
-from pipeline.extract.video import Frame, read_frames
+from pipeline.extract.frames import Frame
+from pipeline.extract.video import read_frames
 from pipeline.shards.extractor import Extractor, Row, Skip
+from pipeline.shards.fingerprint import LATER
 
 if TYPE_CHECKING:
     from pipeline.extract.detector import Detector, Faces
@@ -46,6 +48,7 @@ class FacesConfig:
         factor: from one level of the detector's pyramid to the next.
         min_probability: of a clip's surest face; a clip below has none, only look-alikes.
         jpeg_quality: of the stored crops, 1 to 100.
+        video_stream: which of a file's video streams, from 0; None: its default one, or the best.
     """
 
     fps: float = 5.0
@@ -60,6 +63,7 @@ class FacesConfig:
     factor: float = 0.709
     min_probability: float = 0.9
     jpeg_quality: int = 90
+    video_stream: int | None = field(default=None, metadata=LATER)
 
     def __post_init__(self) -> None:
         rules = {
@@ -73,6 +77,7 @@ class FacesConfig:
             "0 < factor < 1": 0 < self.factor < 1,
             "0 ≤ min_probability ≤ 1": 0 <= self.min_probability <= 1,
             "1 ≤ jpeg_quality ≤ 100": 1 <= self.jpeg_quality <= 100,
+            "video_stream ≥ 0": (self.video_stream or 0) >= 0,
         }
         broken = [rule for rule, holds in rules.items() if not holds]
         if broken:
@@ -104,6 +109,7 @@ class FaceExtractor(Extractor[Clip]):
 
     name = "faces"
     version = 1
+    isolated = True
 
     def __init__(self, config: FacesConfig, media: Path) -> None:
         self.config = config
@@ -131,7 +137,7 @@ class FaceExtractor(Extractor[Clip]):
         from pipeline.extract.tracking import follow
 
         with _one_thread():
-            frames = read_frames(source, self.media, self.config.fps)
+            frames = read_frames(source, self.media, self.config.fps, self.config.video_stream)
             if isinstance(frames, Skip):
                 return frames
             sightings = [sighting for batch in _batches(frames) for sighting in self._look(batch)]

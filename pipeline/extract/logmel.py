@@ -16,6 +16,7 @@ from pipeline.clips.clip import Clip
 from pipeline.errors import ManifestError
 from pipeline.extract.audio import AudioReader
 from pipeline.extract.logmel_config import LogmelConfig
+from pipeline.shards import pulse
 from pipeline.shards.extractor import Extractor, Row, Skip
 
 CHUNK = 64
@@ -32,10 +33,11 @@ class LogmelExtractor(Extractor[Clip]):
 
     name = "logmel"
     version = 1
+    isolated = True
 
     def __init__(self, config: LogmelConfig, media: Path) -> None:
         self.config = config
-        self._reader = AudioReader(media)
+        self._reader = AudioReader(media, config.audio_stream)
 
     def source_key(self, source: Clip) -> Any:
         """Return the digest, channel, start and end of the sound.
@@ -46,7 +48,8 @@ class LogmelExtractor(Extractor[Clip]):
         digest = source.audio_digest if source.audio else source.digest
         if digest is None and (source.audio or source.media):
             raise ManifestError(f"clip {source.id}: {source.audio or source.media} has no digest; run index_clips again")
-        return [digest, source.channel, float(source.start), None if source.end is None else float(source.end)]
+        start, end = source.audio_stretch
+        return [digest, source.channel, float(start), None if end is None else float(end)]
 
     def extract(self, source: Clip) -> Row | Skip:
         """Decode the clip's sound and compute its log-mels.
@@ -77,6 +80,7 @@ def compute_mel(samples: np.ndarray, config: LogmelConfig) -> np.ndarray:
     frames = frame_samples(samples, config)
     mel = np.empty((len(frames), config.n_mels), np.float32)
     for begin in range(0, len(frames), CHUNK):
+        pulse.step()
         block = frames[begin : begin + CHUNK]
         if config.conditioning == "frame":
             block = condition(block, config)

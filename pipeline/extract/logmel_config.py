@@ -5,13 +5,14 @@ hashed, so a preset and its spelled-out twin have the same fingerprint. There is
 """
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from pipeline.errors import ParamsError
 from pipeline.extract.sound import Resampling
 from pipeline.params import build, read_row, read_table
+from pipeline.shards.fingerprint import LATER
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class LogmelConfig:
         shift: added at the end.
         scale: factor at the very end.
         dtype: of the stored values.
+        audio_stream: which of a file's sound streams, from 0; None: its default one, or the best.
     """
 
     sampling_rate: int
@@ -85,11 +87,12 @@ class LogmelConfig:
     shift: float
     scale: float
     dtype: Literal["float32", "float16"]
+    audio_stream: int | None = field(default=None, metadata=LATER)
 
     def __post_init__(self) -> None:
         positives = ("sampling_rate", "full_scale", "win_length", "n_fft", "hop_length", "n_mels")
         bad = [name for name in positives if getattr(self, name) <= 0]
-        bad += [name for name in ("min_duration", "offset", "floor") if getattr(self, name) < 0]
+        bad += [name for name in ("min_duration", "offset", "floor", "audio_stream") if (getattr(self, name) or 0) < 0]
         if bad:
             raise ValueError(f"{bad[0]} is {getattr(self, bad[0])}, too small")
         if self.win_length > self.n_fft:

@@ -1,5 +1,6 @@
 """Sound in memory: one channel of samples and its rate; mixing and resampling."""
 
+from collections import deque
 from dataclasses import dataclass
 from typing import Literal
 
@@ -38,17 +39,32 @@ class Sound:
 
 
 class Timeline:
-    """Samples at their places in time, growing at the end; silence fills what lies between them."""
+    """Samples at their places in time, growing at the end; silence fills what lies between them, and the beginning can be forgotten."""
 
     def __init__(self) -> None:
-        self.length = 0
-        self._pieces: list[np.ndarray] = []
-        self._spans: list[tuple[int, int]] = []
+        self.length = self.num_held = 0
+        self._wanted = 0
+        self._pieces: deque[np.ndarray] = deque()
+        self._spans: deque[tuple[int, int]] = deque()
+
+    @property
+    def begin(self) -> int:
+        """The place of the first sample that is held."""
+        return self.length - self.num_held
+
+    def forget(self, place: int) -> None:
+        """Hold no more than what comes from a place on."""
+        self._wanted = max(self._wanted, place)
+        self._drop()
+        excess = self._wanted - self.begin
+        if self._pieces and excess > 0:
+            self._pieces[0] = self._pieces[0][excess:]
+            self.num_held -= excess
 
     def add(self, piece: np.ndarray) -> None:
         """Add samples (samples,) behind the others."""
-        begin, self.length = self.length, self.length + len(piece)
-        self._pieces.append(piece)
+        begin = self.length
+        self._append(piece)
         if self._spans and self._spans[-1][1] == begin:
             begin = self._spans.pop()[0]
         self._spans.append((begin, self.length))
@@ -56,17 +72,28 @@ class Timeline:
     def add_silence(self, num_samples: int) -> None:
         """Leave a hole behind the last samples."""
         if num_samples:
-            self._pieces.append(np.zeros(num_samples, np.float32))
-            self.length += num_samples
+            self._append(np.zeros(num_samples, np.float32))
 
     def has_sound(self, first: int, stop: int) -> bool:
         """Whether samples that were added lie between two places."""
         return any(max(first, begin) < min(stop, end) for begin, end in self._spans)
 
     def join(self) -> np.ndarray:
-        """Return everything as one array (samples,)."""
-        self._pieces = [np.concatenate(self._pieces)] if len(self._pieces) > 1 else self._pieces
+        """Return everything that is held as one array (samples,)."""
+        self._pieces = deque([np.concatenate(self._pieces)]) if len(self._pieces) > 1 else self._pieces
         return self._pieces[0]
+
+    def _append(self, piece: np.ndarray) -> None:
+        self._pieces.append(piece)
+        self.length, self.num_held = self.length + len(piece), self.num_held + len(piece)
+        self._drop()
+
+    def _drop(self) -> None:
+        """Let go of pieces that end before what is wanted."""
+        while self._pieces and self.begin + len(self._pieces[0]) <= self._wanted:
+            self.num_held -= len(self._pieces.popleft())
+        while self._spans and self._spans[0][1] <= self._wanted:
+            self._spans.popleft()
 
 
 def take_channel(channels: np.ndarray, names: list[str], channel: int | None, where: str) -> np.ndarray:

@@ -5,11 +5,7 @@ picture at or after each multiple of 1/fps from the clip's start, so a variable 
 the clip before. Pictures between the samples are decoded, since others are predicted from them, but never converted to RGB.
 """
 
-import math
-import os
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
@@ -22,69 +18,50 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from pipeline.clips.clip import Clip
-from pipeline.errors import ManifestError, MediaError
+from pipeline.errors import ManifestError
+from pipeline.extract.frames import NO_VIDEO, SLACK, Frame, Sampler, read_pictures
+from pipeline.extract.media import (
+    MAX_PIXELS,
+    NO_STREAM,
+    UNREADABLE,
+    demux,
+    is_series,
+    locate,
+    open_container,
+    refuse,
+    require,
+    why_unreadable,
+)
 from pipeline.shards.extractor import Skip
 
-UNREADABLE = Skip("unreadable_media")
-NO_VIDEO = Skip("no_video")
-SLACK = 0.002
-"""Seconds that time stamps are off: some containers round them to 1 ms."""
-PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
 REORDERING = 0.5
 """Seconds by which a key frame may be stored earlier than it is shown."""
+SETTLING = 2.0
+"""Seconds until the times are right in the middle of an MPEG program stream, of which not every picture has a time stamp."""
 TURNS = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}
 
 
-@dataclass(frozen=True)
-class Frame:
-    """One picture of a clip.
-
-    Args:
-        time: seconds from the clip's start.
-        picture: RGB, uint8 (height, width, 3).
-    """
-
-    time: float
-    picture: np.ndarray
-
-
-class Sampler:
-    """Decides, picture by picture in the order of presentation, which are taken.
-
-    Args:
-        fps: pictures per second; more than the video has takes each picture once.
-    """
-
-    def __init__(self, fps: float) -> None:
-        self.fps, self._next = fps, 0
-
-    def takes(self, time: float) -> bool:
-        """Whether to take the picture shown at `time` (s from the clip's start)."""
-        tick = math.floor((time + SLACK) * self.fps)
-        if time < -SLACK or tick < self._next:
-            return False
-        self._next = tick + 1
-        return True
-
-
-def read_frames(clip: Clip, media: Path, fps: float) -> "Iterator[Frame] | Skip":
+def read_frames(clip: Clip, media: Path, fps: float, video_stream: int | None = None) -> Iterator[Frame] | Skip:
     """Read a clip's pictures, sampled at `fps`; what follows damage beyond repair is left out.
 
     Args:
-        clip: whose media is a video file or a folder of pictures.
+        clip: whose media is a video file, a folder of pictures, or a series of them (pipeline/extract/frames.py).
         media: the corpus' media folder.
         fps: pictures per second.
+        video_stream: which of a file's video streams, from 0; None: its default one, or the best.
 
     Raises:
         MediaError: the media is not on this machine, or a folder of pictures has no frame rate.
-        ManifestError: the clip's region is no part of a picture.
+        ManifestError: the clip's region is no part of a picture, or its media leads out of the media folder.
     """
     if clip.media is None:
         return NO_VIDEO
-    path = media / clip.media
-    if not os.access(path, os.R_OK):
-        raise MediaError(f"clip {clip.id}: {path} is not here or not readable; add the file, or pull the features (dvc pull)")
-    frames = _read_folder(clip, path, fps) if path.is_dir() else _open_file(clip, path, fps)
+    path = locate(media, clip.media, clip.id)
+    if is_series(media, clip.media) or path.is_dir():
+        frames = read_pictures(clip, media, clip.media, fps)
+    else:
+        require(path, clip.id)
+        frames = _open_file(clip, path, fps, video_stream)
     return frames if isinstance(frames, Skip) else _cut(clip, frames)
 
 
@@ -103,51 +80,36 @@ def _cut(clip: Clip, frames: Iterator[Frame]) -> Iterator[Frame]:
         yield Frame(frame.time, np.ascontiguousarray(frame.picture[rows, columns]))
 
 
-def _read_folder(clip: Clip, path: Path, fps: float) -> Iterator[Frame]:
-    """Yield the pictures of a folder, in the order of the numbers in their names."""
-    if not clip.frame_rate or clip.frame_rate <= 0:
-        raise MediaError(f"clip {clip.id}: {path} is a folder of pictures; give its frame_rate (Hz) in the corpus' labels")
-    files = sorted((file for file in path.iterdir() if file.suffix.lower() in PICTURES), key=_natural)
-    sampler = Sampler(fps)
-    for index, file in enumerate(files):
-        time = index / clip.frame_rate - clip.start
-        if clip.end is not None and time >= clip.end - clip.start - SLACK:
-            return
-        if sampler.takes(time):
-            picture = cv2.imread(str(file))
-            if picture is not None:
-                yield Frame(time, cv2.cvtColor(picture, cv2.COLOR_BGR2RGB))
-
-
-def _natural(path: Path) -> list[tuple[int, str]]:
-    """Order names by the numbers in them: frame2 before frame10."""
-    return [(int(digits or 0), text) for digits, text in re.findall(r"(\d*)(\D*)", path.name)]
-
-
-def _open_file(clip: Clip, path: Path, fps: float) -> Iterator[Frame] | Skip:
+def _open_file(clip: Clip, path: Path, fps: float, video_stream: int | None) -> Iterator[Frame] | Skip:
     """Open a video file up to its first sampled picture."""
-    try:
-        container = av.open(f"file:{path}", container_options={"protocol_whitelist": "file"}, metadata_errors="replace")
-    except (av.FFmpegError, UnicodeError):
+    if not path.is_file():  # a pipe, which would wait for ever, or a device
         return UNREADABLE
-    stream = _choose(container)
-    if stream is None:
+    try:
+        container = open_container(path)
+    except (av.FFmpegError, UnicodeError):
+        return why_unreadable(path)
+    stream = _choose(container, video_stream)
+    if isinstance(stream, Skip):
         container.close()
-        return NO_VIDEO
+        return stream
     decoder = Decoder(container, stream)
     frames = _sample(clip, decoder, fps)
     first = next(frames, None)
     if first is None:
-        return UNREADABLE if decoder.num_damaged else NO_VIDEO
+        return why_unreadable(path) if decoder.num_damaged else NO_VIDEO
     return chain([first], frames)
 
 
-def _choose(container: InputContainer) -> VideoStream | None:
-    """Return the video stream that FFmpeg deems best; a picture of the cover is none."""
-    stream = container.streams.best("video")
-    if not isinstance(stream, VideoStream) or stream.disposition & av.stream.Disposition.attached_pic:
-        return None
-    return stream
+def _choose(container: InputContainer, number: int | None = None) -> VideoStream | Skip:
+    """Return the video stream of a number, or that which FFmpeg deems best; a picture of the cover is none."""
+    videos = [stream for stream in container.streams.video if not stream.disposition & av.stream.Disposition.attached_pic]
+    if not videos:
+        return NO_VIDEO
+    if number is not None and number >= len(videos):
+        return NO_STREAM
+    best = container.streams.best("video") if number is None else videos[number]
+    stream = best if isinstance(best, VideoStream) and best in videos else videos[0]
+    return refuse(stream) or stream
 
 
 def _sample(clip: Clip, decoder: "Decoder", fps: float) -> Iterator[Frame]:
@@ -181,13 +143,15 @@ class Decoder:
         self.num_damaged = 0
         self._origin = container.start_time or 0
         stream.codec_context.thread_count = 1
+        stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
         for other in container.streams:
             if other.index != stream.index:
                 other.discard = av.stream.Discard.all
 
     def decode_from(self, start: float) -> Iterator[tuple[float, VideoFrame]]:
         """Yield pictures with their presentation times (s): all that are shown from `start` on, and some before."""
-        if start > REORDERING and self._seek(start - REORDERING):
+        early = SETTLING if self.container.format.name == "mpeg" else REORDERING
+        if start > early and self._seek(start - early):
             frames = self._decode()
             first = next(frames, None)
             if first is not None and first[0] <= start:
@@ -208,7 +172,7 @@ class Decoder:
         """Yield what can be decoded from here on."""
         time = 0.0
         try:
-            for packet in self.container.demux(self._stream):
+            for packet in demux(self.container, self._stream):
                 for frame in self._decode_packet(packet):
                     time = time if frame.time is None else frame.time - self._origin / av.time_base
                     yield time, frame

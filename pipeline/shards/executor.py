@@ -3,22 +3,20 @@
 import csv
 import json
 import logging
-import multiprocessing
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipeline.clips.manifest import Manifest
-from pipeline.errors import PipelineError, ShardError, SkippedError
-from pipeline.progress import Progress, show_progress
+from pipeline.errors import PipelineError, SkippedError
+from pipeline.progress import show_progress
 from pipeline.shards.extractor import Extractor, Skip
 from pipeline.shards.plan import ShardJob, find_earlier, plan_clips, plan_features
 from pipeline.shards.previous import Previous, is_dvc_output, open_partial, partial_of, publish
-from pipeline.shards.worker import Tally, header_of, run_job, run_job_in_worker, start_worker
+from pipeline.shards.supervisor import Supervisor
+from pipeline.shards.worker import Tally, header_of, run_job
 
 log = logging.getLogger(__name__)
 LOG_SUFFIX = ".log.jsonl"
@@ -31,16 +29,20 @@ class ShardSettings:
     Args:
         num_shards: files that a feature of a corpus is spread over; changing it rewrites files, and computes nothing.
         max_skipped: a stage fails when a larger share of its clips is skipped.
+        clip_timeout: seconds that decoding a clip may go without a packet or picture more before it counts as hanging.
     """
 
     num_shards: int
     max_skipped: float
+    clip_timeout: float = 300.0
 
     def __post_init__(self) -> None:
         if not 1 <= self.num_shards <= 99999:
             raise ValueError(f"num_shards must be 1 to 99999, not {self.num_shards}")
         if not 0 <= self.max_skipped <= 1:
             raise ValueError(f"max_skipped must be a share from 0 to 1, not {self.max_skipped}")
+        if self.clip_timeout <= 0:
+            raise ValueError(f"clip_timeout must be above 0 seconds, not {self.clip_timeout}")
 
 
 @dataclass(frozen=True)
@@ -48,9 +50,9 @@ class RunOptions:
     """What changes a run's speed or reach, and no row.
 
     Args:
-        workers: processes; 1 works in this process.
+        workers: processes; 1 works in this process, unless the extractor must be isolated from it.
         limit: only the first clips, for development.
-        recompute: compute rows again whose recorded version cannot be read.
+        recompute: compute rows again whose recorded version cannot be read, or that a process failed at.
         plan: count only, write nothing.
     """
 
@@ -98,7 +100,7 @@ def run_sharded(
         _find_earlier(parts, extractors, previous)
         tally = Tally()
         for part, jobs in parts.items():
-            tally += _run(jobs, extractors[part], partial / part, options)
+            tally += _run(jobs, extractors[part], partial / part, options.workers, settings.clip_timeout)
         tally.seconds = time.monotonic() - began
         _finish(parts, tally, partial, settings)
         publish(partial, out)
@@ -109,7 +111,8 @@ def run_sharded(
 def _find_earlier(parts: Mapping[str, Sequence[ShardJob]], extractors: Mapping[str, Extractor[Any]], previous: Previous) -> None:
     """Look up the rows of each part in the same part of the earlier versions."""
     for part, jobs in parts.items():
-        find_earlier(jobs, header_of(extractors[part]), (folder / part for folder in previous.folders()), partial_of(previous.out) / part)
+        folders = (folder / part for folder in previous.folders())
+        find_earlier(jobs, header_of(extractors[part]), folders, partial_of(previous.out) / part, previous.recompute)
 
 
 def _plan(source: Manifest | Path, extractor: Extractor[Any], settings: ShardSettings, options: RunOptions) -> list[ShardJob]:
@@ -121,38 +124,16 @@ def _plan(source: Manifest | Path, extractor: Extractor[Any], settings: ShardSet
     return plan_clips(source, extractor, settings.num_shards, options.limit)
 
 
-def _run(jobs: Sequence[ShardJob], extractor: Extractor[Any], partial: Path, options: RunOptions) -> Tally:
+def _run(jobs: Sequence[ShardJob], extractor: Extractor[Any], partial: Path, workers: int, clip_timeout: float) -> Tally:
     """Run all jobs, here or in worker processes, under one progress bar."""
     partial.mkdir(exist_ok=True)
-    num_rows = sum(len(job.items) for job in jobs)
     busy = sum(bool(job.to_compute) for job in jobs)
-    with show_progress(extractor.name, num_rows) as bar:
-        if options.workers <= 1 or busy <= 1:
+    with show_progress(extractor.name, sum(len(job.items) for job in jobs)) as bar:
+        if not busy or (not extractor.isolated and min(workers, busy) <= 1):
             tallies = [run_job(job, extractor, partial, bar.advance) for job in jobs]
         else:
-            tallies = _run_in_workers(jobs, extractor, partial, min(options.workers, busy), bar)
+            tallies = Supervisor(extractor, partial, clip_timeout).run(jobs, min(workers, busy), bar.update)
     return sum(tallies, Tally())
-
-
-def _run_in_workers(jobs: Sequence[ShardJob], extractor: Extractor[Any], partial: Path, workers: int, bar: Progress) -> list[Tally]:
-    """Spread jobs over processes, the longest first; an error stops what has not begun and is raised."""
-    context = multiprocessing.get_context("spawn")
-    counter = context.Value("q", 0)
-    ordered = sorted(jobs, key=lambda job: -len(job.to_compute))
-    with ProcessPoolExecutor(workers, context, start_worker, (extractor, counter)) as pool:
-        done: list[Tally] = []
-        try:
-            pending: set[Future[Tally]] = {pool.submit(run_job_in_worker, job, partial) for job in ordered}
-            while pending:
-                finished, pending = wait(pending, timeout=0.2, return_when=FIRST_COMPLETED)
-                bar.update(counter.value)
-                done += [future.result() for future in finished]
-        except BrokenProcessPool as error:
-            message = f"a worker process of {extractor.name} was killed (out of memory?); run the stage again: it resumes"
-            raise ShardError(message) from error
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-    return done
 
 
 def _finish(parts: Mapping[str, Sequence[ShardJob]], tally: Tally, partial: Path, settings: ShardSettings) -> None:

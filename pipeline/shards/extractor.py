@@ -48,6 +48,8 @@ class Extractor(ABC, Generic[Source]):
     """Raised by hand when the output changes."""
     independent: ClassVar[bool] = True
     """Whether a row is bit for bit the same in any batch; if not, rows are kept per whole shard only."""
+    isolated: ClassVar[bool] = False
+    """Whether it decodes files that can hang it or take its process down: it works in processes that can be replaced, clip by clip."""
     config: Any
     """Frozen dataclass of everything that changes the output."""
     encoder_digest: str = ""

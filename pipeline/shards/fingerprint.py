@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+LATER = {"later": True}
+"""Metadata of a config's field that came after rows had been computed: JSON names it only where it differs from its default."""
+
 
 def canonical_json(value: Any) -> str:
     """Return the one JSON text of a value: keys sorted, no spaces; dataclasses as objects, paths as text.
@@ -21,7 +24,8 @@ def canonical_json(value: Any) -> str:
 def _plain(value: Any) -> Any:
     """Return a JSON value for what json does not know."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        named = {field.name: (getattr(value, field.name), field) for field in dataclasses.fields(value)}
+        return {name: given for name, (given, field) in named.items() if not (field.metadata.get("later") and given == field.default)}
     if isinstance(value, Mapping):
         return dict(value)
     if isinstance(value, Path):

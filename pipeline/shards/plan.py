@@ -14,6 +14,9 @@ from pipeline.shards.fingerprint import shard_number
 from pipeline.shards.shard import Header, Shard, read_shard
 
 log = logging.getLogger(__name__)
+CRASHED, TIMEOUT, OUT_OF_MEMORY = "decoder_crashed", "decoder_timeout", "out_of_memory"
+FAILINGS = {CRASHED, TIMEOUT, OUT_OF_MEMORY}
+"""Reasons of clips that a process failed at. The machine may have its part in them, so what an unfinished run gave up is tried again."""
 
 
 @dataclass(frozen=True)
@@ -48,17 +51,22 @@ class ShardJob:
         items: its rows, sorted by clip.
         earlier: fingerprint to the place of an earlier row that equals it.
         whole: an earlier shard that holds these very rows, to be copied as it is.
+        failed: fingerprint to why a process of this run died or hung at the row.
+        num_flushed: rows of `earlier` that this run computed, before a process died.
     """
 
     name: str
     items: list[Item]
     earlier: dict[str, RowPlace] = field(default_factory=dict)
     whole: Shard | None = None
+    failed: dict[str, Skip] = field(default_factory=dict)
+    num_flushed: int = 0
 
     @property
     def to_compute(self) -> list[Item]:
-        """The rows that no earlier version holds and no upstream stage skipped."""
-        return [item for item in self.items if item.fingerprint not in self.earlier and not isinstance(item.source, Skip)]
+        """The rows that no earlier version holds, no upstream stage skipped and no process failed at."""
+        done = self.earlier.keys() | self.failed.keys()
+        return [item for item in self.items if item.fingerprint not in done and not isinstance(item.source, Skip)]
 
     def is_held_by(self, shard: Shard) -> bool:
         """Whether a shard holds these rows and no others."""
@@ -101,10 +109,11 @@ def plan_features(folder: Path, extractor: Extractor[Any], limit: int | None = N
     return jobs
 
 
-def find_earlier(jobs: Sequence[ShardJob], header: Header, folders: Iterable[Path], partial: Path) -> None:
+def find_earlier(jobs: Sequence[ShardJob], header: Header, folders: Iterable[Path], partial: Path, retry: bool = False) -> None:
     """Give each job the places of the rows that an earlier version holds, looking into no more folders than needed.
 
     A shard in `partial` serves the job of its own name alone, which reads it before it writes it anew; others would find other rows there.
+    Clips that a process failed at are tried again where they stand in `partial`, or anywhere with `retry`.
 
     Raises:
         CacheError: a version is needed, recorded and cannot be read.
@@ -118,9 +127,13 @@ def find_earlier(jobs: Sequence[ShardJob], header: Header, folders: Iterable[Pat
     for folder in folders if wanted else ():
         for shard in _read_earlier_shards(folder):
             job = by_name.get(shard.path.name)
-            if job is not None and job.whole is None and shard.header == header and job.is_held_by(shard):
+            again = FAILINGS if retry or folder == partial else frozenset[str]()
+            is_whole = shard.header == header and again.isdisjoint(shard.skip_reasons)
+            if job is not None and job.whole is None and is_whole and job.is_held_by(shard):
                 job.whole = shard
-            for place, fingerprint in enumerate(shard.fingerprints):
+            for place, (fingerprint, reason) in enumerate(zip(shard.fingerprints, shard.skip_reasons, strict=True)):
+                if reason in again:
+                    continue
                 names = takers.get(fingerprint, set())
                 for name in names & {shard.path.name} if folder == partial else names:
                     found.setdefault((name, fingerprint), RowPlace(shard.path, place))
@@ -128,6 +141,19 @@ def find_earlier(jobs: Sequence[ShardJob], header: Header, folders: Iterable[Pat
             break
     for job in jobs:
         job.earlier = {i.fingerprint: found[job.name, i.fingerprint] for i in job.items if (job.name, i.fingerprint) in found}
+
+
+def take_flushed(job: ShardJob, partial: Path) -> None:
+    """Let a job whose process died go on from the rows that it had flushed, in the place of an earlier shard of that name."""
+    path, todo = partial / job.name, len(job.to_compute)
+    job.whole = None
+    if not path.exists():
+        return
+    kept = {fingerprint: place for fingerprint, place in job.earlier.items() if place.path != path}
+    held = {fingerprint: RowPlace(path, place) for place, fingerprint in enumerate(read_shard(path).fingerprints)}
+    wanted = {item.fingerprint for item in job.items} - job.failed.keys()
+    job.earlier = kept | {fingerprint: place for fingerprint, place in held.items() if fingerprint in wanted}
+    job.num_flushed += todo - len(job.to_compute)
 
 
 def _read_earlier_shards(folder: Path) -> Iterator[Shard]:

@@ -2,17 +2,24 @@
 
 import logging
 import os
+import pickle
+import resource
 import shutil
+import signal
 import threading
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing import connection, parent_process
 from pathlib import Path
 from typing import Any
 
+from pipeline.clips.clip import Clip
 from pipeline.errors import ShardError
+from pipeline.shards import pulse
 from pipeline.shards.extractor import Extractor, FeatureRow, Skip
 from pipeline.shards.fingerprint import canonical_json
 from pipeline.shards.plan import Item, RowPlace, ShardJob
@@ -20,6 +27,8 @@ from pipeline.shards.shard import Header, Shard, ShardRow, read_shard, write_sha
 
 log = logging.getLogger(__name__)
 FLUSH_SECONDS = 20.0
+EXIT_OUT_OF_MEMORY = 77
+"""Exit status of a worker that could get no memory: the rest of it may be in any state, and holds much."""
 
 
 @dataclass
@@ -57,7 +66,7 @@ class Tally:
 
 
 def run_job(job: ShardJob, extractor: Extractor[Any], partial: Path, advance: Callable[[int], None]) -> Tally:
-    """Write one shard into `partial`: earlier rows copied, the others computed.
+    """Write one shard into `partial`: earlier rows copied, the others computed, those of one recording in the order of their start.
 
     Rows computed so far are flushed now and then, so that a killed stage loses little; rows that depend on their batch are kept per whole
     shard only, so that a resumed stage gives the same bytes as an undisturbed one.
@@ -67,12 +76,16 @@ def run_job(job: ShardJob, extractor: Extractor[Any], partial: Path, advance: Ca
         return copied
     header = header_of(extractor)
     rows = _read_earlier(job)
-    tally = Tally(reused=len(rows), written=1)
+    tally = Tally(computed=job.num_flushed, reused=len(rows) - job.num_flushed, written=1)
+    for item in job.items:
+        skip = item.source if isinstance(item.source, Skip) else job.failed.get(item.fingerprint)
+        if skip is not None:
+            rows[item.clip_id] = ShardRow(item.clip_id, item.fingerprint, skip)
+            tally.computed += not isinstance(item.source, Skip)
     advance(len(job.items) - len(job.to_compute))
-    todo = [item for item in job.items if item.clip_id not in rows and not isinstance(item.source, Skip)]
-    rows |= {i.clip_id: ShardRow(i.clip_id, i.fingerprint, i.source) for i in job.items if isinstance(i.source, Skip)}
+    todo = sorted((item for item in job.items if item.clip_id not in rows), key=_start_of)
     flushed = time.monotonic()
-    for item, content in zip(todo, extractor.extract_stream(_load(todo)), strict=True):
+    for item, content in zip(todo, extractor.extract_stream(_load(todo, job)), strict=True):
         rows[item.clip_id] = ShardRow(item.clip_id, item.fingerprint, content)
         tally.computed += 1
         advance(1)
@@ -127,10 +140,18 @@ def _copy_whole(earlier: Shard, target: Path, job: ShardJob) -> Tally | None:
     return Tally(reused=len(job.items) - upstream, skips=skips)
 
 
-def _load(items: Sequence[Item]) -> Iterator[Any]:
+def _start_of(item: Item) -> tuple[str, int, float]:
+    """Return what a clip is cut from, its channel, and where it starts (s); upstream rows stay in their order."""
+    clip = item.source
+    return (clip.recording, clip.channel or 0, clip.audio_stretch[0]) if isinstance(clip, Clip) else ("", 0, 0.0)
+
+
+def _load(items: Sequence[Item], job: ShardJob) -> Iterator[Any]:
     """Yield what the extractor reads: the clip, or the upstream row's arrays, read when their turn comes."""
+    places = {item.clip_id: place for place, item in enumerate(job.items)}
     shards: dict[Path, Any] = {}
     for item in items:
+        pulse.begin_clip(places[item.clip_id])
         if not isinstance(item.source, RowPlace):
             yield item.source
             continue
@@ -140,15 +161,39 @@ def _load(items: Sequence[Item]) -> Iterator[Any]:
         yield FeatureRow(row.clip_id, row.fingerprint, row.content)
 
 
-_extractor: Extractor[Any] | None = None
-_counter: Any = None
+def serve(extractor: Extractor[Any], partial: Path, jobs: connection.Connection, cells: Any) -> None:
+    """Work in a process of its own: run the jobs that come, send each one's tally or what it raised, until the other end closes.
+
+    Args:
+        extractor: what computes a row.
+        partial: the folder to write.
+        jobs: where jobs come from and answers go.
+        cells: memory for the pulse, which the supervisor reads.
+    """
+    _prepare()
+    pulse.attach(cells)
+    while True:
+        try:
+            job = jobs.recv()
+        except EOFError:
+            return
+        pulse.begin_job()
+        try:
+            answer: Tally | Exception = run_job(job, extractor, partial, pulse.finish)
+        except MemoryError:
+            os._exit(EXIT_OUT_OF_MEMORY)
+        except Exception as error:
+            answer = _portable(error)
+        jobs.send(answer)
 
 
-def start_worker(extractor: Extractor[Any], counter: Any) -> None:
-    """Prepare a worker process: one thread for each library, the extractor built once, and an end with its parent."""
-    global _extractor, _counter
+def _prepare() -> None:
+    """Prepare a worker process: one thread a library, no core files, first to go where memory runs out, an end with its parent."""
     os.environ.update({"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"})
-    _extractor, _counter = extractor, counter
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor takes it
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    with suppress(OSError):  # only Linux has it
+        Path("/proc/self/oom_score_adj").write_text("500")
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
@@ -160,14 +205,11 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def run_job_in_worker(job: ShardJob, partial: Path) -> Tally:
-    """Run a job in a process that `start_worker` prepared."""
-    if _extractor is None:
-        raise ShardError("run_job_in_worker was called outside a worker; call run_sharded")
-    return run_job(job, _extractor, partial, _advance)
-
-
-def _advance(rows: int) -> None:
-    """Count finished rows for the parent's progress bar."""
-    with _counter.get_lock():
-        _counter.value += rows
+def _portable(error: Exception) -> Exception:
+    """Return an exception that another process can raise, with the trace of this one."""
+    error.add_note("".join(traceback.format_exception(error)))
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:  # what pickling may raise is the class's own affair
+        return ShardError("".join(traceback.format_exception(error)))
+    return error

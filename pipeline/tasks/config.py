@@ -1,8 +1,8 @@
 """A row of the table `tasks` in params.yaml."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from pipeline.errors import ParamsError
 
@@ -27,7 +27,8 @@ class TaskConfig:
         accuracy: multi_label: which accuracy the table shows and selection uses: plain, or balanced (the MOSEI tables' Wa).
         scale: regression: whose classes the derived accuracies use.
         claims: False where the numbers only show that the pipeline works.
-        zoo: the rows of `zoo` that are trained; empty: all of them. A task without video, say, names those that do without.
+        zoo: the rows of `zoo` that are trained; empty: all but those of `default: false`. A task without video, say, names those that do
+            without.
         published: name of the table of the literature that belongs to it (pipeline/report/published.py).
         subsets: a label column; the test clips of each of its values are scored apart too ("turns": improvised, scripted).
         copies: whether media or features that stand in train and again in valid or test are an error, or counted in the report.
@@ -70,8 +71,8 @@ class TaskConfig:
         if self.published is not None and not self.claims:
             raise ValueError("a task without claims never stands beside published numbers: remove `published`")
 
-    def rows(self, zoo: Iterable[str]) -> list[str]:
-        """Return the rows of `zoo` that the task trains, in the zoo's order.
+    def rows(self, zoo: Mapping[str, Mapping[str, Any] | None]) -> list[str]:
+        """Return the rows of `zoo` that the task trains, in the zoo's order: those that it names, else all but those of `default: false`.
 
         Raises:
             ParamsError: the task names a row that the zoo has not.
@@ -80,4 +81,6 @@ class TaskConfig:
         unknown = [row for row in self.zoo if row not in known]
         if unknown:
             raise ParamsError(f"the task names {', '.join(unknown)}, which `zoo` has not; its rows: {', '.join(known)}")
-        return [row for row in known if not self.zoo or row in self.zoo]
+        if self.zoo:
+            return [row for row in known if row in self.zoo]
+        return [row for row, values in zoo.items() if (values or {}).get("default", True)]

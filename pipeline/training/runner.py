@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import threading
@@ -18,7 +19,8 @@ import torch
 from pipeline.clips.manifest import read_manifest
 from pipeline.clips.splits import read_splits
 from pipeline.errors import ModelError, PipelineError
-from pipeline.fusion.base import find_model
+from pipeline.fusion.base import ModelSpec, find_model
+from pipeline.params import read_table
 from pipeline.progress import show_progress
 from pipeline.shards.previous import Previous, is_dvc_output, open_partial, publish
 from pipeline.tasks.task import Task
@@ -28,7 +30,9 @@ from pipeline.training.earlier import copy_finished, find_finished, remove_other
 from pipeline.training.embeddings import EmbeddingsReader, leave_to_encoders, make_fold
 from pipeline.training.jobs import Job, make_jobs
 from pipeline.training.worker import Workplace, one_thread, run_job
-from pipeline.training.zoo import read_zoo
+from pipeline.training.zoo import ZooRow, read_zoo
+
+log = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_LOOKS = 0.5
 _place: list[Workplace] = []  # of this worker process
@@ -71,7 +75,7 @@ def train_zoo(
         raise PipelineError(f"--model is for development and {out} is an output of dvc.yaml; give another folder")
     task, rows = Task.read(params, task_name), read_zoo(params, options.only, task_name)
     if options.only is None:
-        chosen = task.config.rows(row.name for row in rows)
+        chosen = task.config.rows(read_table(params, "zoo"))
         rows = tuple(row for row in rows if row.name in chosen)
     manifest = read_manifest(clips)
     reader = EmbeddingsReader(task, embeddings, encoders, {m for row in rows for m in find_model(row.model).map_modalities})
@@ -79,6 +83,8 @@ def train_zoo(
     for number, fold in enumerate(task.folds(manifest, read_splits(clips))):
         sources = reader.read(number, fold)
         folds.append((make_fold(task, manifest, leave_to_encoders(fold, sources), sources), sources))
+    if options.only == "all":
+        rows = leave_out_refusing(rows, folds[0][0].spec(task.config.kind, task.num_outputs))
     jobs = make_jobs(task, rows, folds)
     with Previous(out, options.recompute) as previous:
         if options.plan:
@@ -92,6 +98,18 @@ def train_zoo(
             write_copies(reader.copies, partial)
             publish(partial, out)
     return {"computed": len(missing), "reused": len(jobs) - len(missing), "seconds": round(time.monotonic() - began, 1)}
+
+
+def leave_out_refusing(rows: Sequence[ZooRow], spec: ModelSpec) -> tuple[ZooRow, ...]:
+    """The rows that a task can serve; the others are named aloud, with their reason."""
+    served = []
+    for row in rows:
+        try:
+            find_model(row.model).check(spec)
+            served.append(row)
+        except ModelError as error:
+            log.warning("%s is left out: %s", row.name, error)
+    return tuple(served)
 
 
 def train_jobs(jobs: Sequence[Job], place: Workplace, workers: int, out: Path) -> None:

@@ -75,7 +75,8 @@ class ZooRow:
 def read_zoo(params: Path, only: str | None = None, task: str | None = None) -> tuple[ZooRow, ...]:
     """Read the rows of the zoo.
 
-    A row's key `tasks` holds, for a task by name, what it does otherwise there: hyperparameters, and keys of `train`.
+    A row's key `tasks` holds, for a task by name, what it does otherwise there: hyperparameters, and keys of `train`. One of
+    `default: false` is trained for tasks that name it.
 
     Args:
         params: params.yaml.
@@ -130,7 +131,7 @@ def _read_row(name: str, row: Mapping[str, Any], defaults: Mapping[str, Any], wh
     model = str(row.get("model", name))
     try:
         cls: type[Any] = find_model(model).Hyperparams
-        hyperparams: Any = build(cls, {k: v for k, v in row.items() if k not in ("model", "train")}, where)
+        hyperparams: Any = build(cls, {k: v for k, v in row.items() if k not in ("model", "train", "default")}, where)
     except ParamsError as error:
         raise ModelError(str(error)) from error
     return ZooRow(name, model, dataclasses.asdict(hyperparams), train)

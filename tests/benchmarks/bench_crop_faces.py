@@ -96,7 +96,7 @@ def _videos(paths: list[Path]) -> Iterator[Path]:
 
 def _compare(path: Path, config: FacesConfig, mtcnn: Any, pool: ProcessPoolExecutor, seconds: float, repeats: int, workers: int) -> Result:
     """Run both sides on one clip, alternating."""
-    clip = Clip(id=path.name, media=str(path.resolve()), end=seconds)
+    clip = Clip(id=path.name, media=path.resolve().relative_to("/").as_posix(), end=seconds)
     indices, lines = _sampled_indices(clip, config.fps)
     boxes: list[np.ndarray | None] = []
     row: Row | Skip = Skip("")
@@ -130,9 +130,9 @@ def _sampled_indices(clip: Clip, fps: float) -> tuple[list[int], int]:
 
     from pipeline.extract.video import SLACK, Decoder, Sampler, _choose
 
-    container = av.open(clip.media or "")
+    container = av.open(f"/{clip.media}")
     stream = _choose(container)
-    if stream is None or clip.end is None:
+    if isinstance(stream, Skip) or clip.end is None:
         raise ValueError(f"{clip.media} has no video stream")
     sampler, indices = Sampler(fps), []
     for index, (shown, _) in enumerate(Decoder(container, stream).decode_from(0.0)):

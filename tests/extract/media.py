@@ -43,17 +43,24 @@ def background(width: int = 320, height: int = 240) -> np.ndarray:
     return np.repeat(shade, 3, 2).astype(np.uint8)
 
 
+CODECS = {
+    ".avi": ("mpeg4", {"g": "12", "bf": "0"}),
+    ".mpg": ("mpeg1video", {"g": "12", "bf": "2"}),
+    ".webm": ("libvpx", {"g": "12", "deadline": "realtime", "cpu-used": "8"}),
+}
+
+
 def write_video(path: Path, pictures: Sequence[np.ndarray], times: Sequence[float] | None = None, fps: int = 25) -> Path:
-    """Write RGB pictures as H.264 with B-frames (in AVI, which knows no presentation times, as MPEG-4 without).
+    """Write RGB pictures as H.264 with B-frames, or in the codec of the container (in AVI, which knows no presentation times, no B-frames).
 
     `times` (s) makes the frame rate variable.
     """
-    codec, options = ("mpeg4", {"g": "12", "bf": "0"}) if path.suffix == ".avi" else ("libx264", {"crf": "12", "g": "12", "bf": "2"})
+    codec, options = CODECS.get(path.suffix, ("libx264", {"crf": "12", "g": "12", "bf": "2"}))
     tick = Fraction(1, fps if times is None else 1000)
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=fps, options=options)
         stream.height, stream.width = pictures[0].shape[:2]
-        stream.pix_fmt, stream.bit_rate = "yuv420p", 4_000_000 if codec == "mpeg4" else 0
+        stream.pix_fmt, stream.bit_rate = "yuv420p", 0 if codec == "libx264" else 4_000_000
         stream.codec_context.time_base = tick
         for index, picture in enumerate(pictures):
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")

@@ -124,12 +124,31 @@ def test_a_channel_of_a_surround_file_can_be_taken(tmp_path: Path, suffix: str, 
     assert spectrum[600] > 1.3 * spectrum[200] > 1.3 * 1.3 * spectrum[1000] > 100 * spectrum[800]
 
 
+def test_of_several_sound_streams_the_default_one_is_taken_or_the_one_asked_for(tmp_path: Path) -> None:
+    times = np.arange(RATE) / RATE
+    with av.open(str(tmp_path / "a.mkv"), "w") as container:
+        streams = [container.add_stream("pcm_s16le", rate=RATE, layout=layout) for layout in ("stereo", "mono", "5.1")]
+        streams[1].disposition = av.stream.Disposition.default
+        for stream, tone in zip(streams, (300, 500, 700), strict=True):
+            samples = np.round(20000 * np.sin(2 * np.pi * tone * times)).astype(np.int16).repeat(stream.channels)[None]
+            frame = av.AudioFrame.from_ndarray(samples, format="s16", layout=stream.layout.name)
+            frame.sample_rate, frame.pts, frame.time_base = RATE, 0, Fraction(1, RATE)
+            container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+    clip = make_clip(media="a.mkv")
+    for number, tone in ((None, 500), (0, 300), (1, 500), (2, 700)):
+        sound = AudioReader(tmp_path, number).read(clip)
+        assert isinstance(sound, Sound)
+        assert np.argmax(np.abs(np.fft.rfft(sound.samples))) == tone
+    assert AudioReader(tmp_path, 3).read(clip) == Skip("no_such_stream")
+
+
 def test_a_channel_or_a_file_that_is_not_there_is_an_error_with_a_remedy(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", make_noise(num_channels=2), RATE)
     reader = AudioReader(tmp_path)
     with pytest.raises(MediaError, match=r"a\.wav has 2 audio channels and a clip asks for channel 2"):
         reader.read(make_clip("a", media="a.wav", channel=2))
-    with pytest.raises(MediaError, match=r"clip b: .*b\.mp4 is absent or not readable; fetch it"):
+    with pytest.raises(MediaError, match=r"clip b: .*b\.mp4 is not here"):
         reader.read(make_clip("b"))
     assert reader.read(make_clip("c", media=None)) == Skip("no_audio")
 

@@ -1,6 +1,7 @@
 import hashlib
 import json
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -10,9 +11,12 @@ import torch
 
 from pipeline.errors import MediaError, ParamsError
 from pipeline.extract.faces import FaceExtractor, FacesConfig
+from pipeline.extract.logmel import LogmelExtractor
+from pipeline.extract.logmel_config import DAVENET
 from pipeline.extract.tracking import overlaps
 from pipeline.params import build
 from pipeline.shards.extractor import Row, Skip
+from pipeline.shards.fingerprint import canonical_json
 from tests.conftest import make_clip
 from tests.extract.media import background, draw_face, write_video
 
@@ -161,3 +165,17 @@ def test_the_published_faces_are_met_with_the_shipped_settings(realdata: Path) -
 def test_real_faces_are_found_in_the_frames_that_show_one(realdata: Path, name: str, share: float) -> None:
     row = extract(realdata, name, fps=2 if share == 1 else 5, end=4.0 if share == 1 else None)
     assert row["found"].mean() == share
+
+
+def test_a_row_keeps_the_fingerprint_that_it_had_before_streams_could_be_chosen(tmp_path: Path) -> None:
+    clip = make_clip(digest="x", start=0.0, end=2.5)
+    before = "1d1871407d34a8fdd456aad4ebb7daf68fe7a00f", "5a9ae1b7d3e4efc02e2ca3be109d5b0a0ac7b5ef"
+    assert FaceExtractor(FacesConfig(fps=1.0), tmp_path).fingerprint(clip) == before[0]
+    assert LogmelExtractor(DAVENET, tmp_path).fingerprint(clip) == before[1]
+    chosen = FaceExtractor(FacesConfig(fps=1.0, video_stream=0), tmp_path), LogmelExtractor(replace(DAVENET, audio_stream=0), tmp_path)
+    assert {extractor.fingerprint(clip) for extractor in chosen}.isdisjoint(
+        {"1d1871407d34a8fdd456aad4ebb7daf68fe7a00f", "5a9ae1b7d3e4efc02e2ca3be109d5b0a0ac7b5ef"}
+    )
+    assert "video_stream" not in canonical_json(FacesConfig())
+    with pytest.raises(ParamsError, match="video_stream ≥ 0"):
+        build(FacesConfig, {"video_stream": -1}, "params.yaml: faces.a")

@@ -223,7 +223,7 @@ def test_a_clip_gives_a_row_a_skip_or_an_error_with_a_remedy(tmp_path: Path) -> 
     assert row["logmel"].dtype == np.float16
     assert extractor.extract(make_clip(media="nan.wav")) == Skip("non_finite_audio")
     assert extractor.extract(make_clip(media=None)) == Skip("no_audio")
-    with pytest.raises(MediaError, match="absent or not readable"):
+    with pytest.raises(MediaError, match="not here or not readable"):
         extractor.extract(make_clip())
     with pytest.raises(ManifestError, match="has no digest; run index_clips again"):
         extractor.source_key(make_clip(digest=None))

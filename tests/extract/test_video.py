@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from pipeline.errors import ManifestError, MediaError
-from pipeline.extract.video import Frame, read_frames
+from pipeline.extract.frames import SLACK, Frame
+from pipeline.extract.video import read_frames
+from pipeline.shards import pulse
 from pipeline.shards.extractor import Skip
 from tests.conftest import make_clip
 from tests.extract.media import grey_levels, level, write_video
@@ -55,6 +57,18 @@ def test_a_clip_from_the_middle_holds_the_pictures_that_decoding_from_the_start_
     assert [level(frame.picture) for frame in part] == list(range(30, 45))
     assert all(np.array_equal(frame.picture, whole[30 + k].picture) for k, frame in enumerate(part))
     assert np.allclose([frame.time for frame in part], np.arange(15) / 25, atol=0.002)
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "webm", "avi", "mpg", "ts", "flv"])
+def test_a_clip_near_the_end_is_sought_not_decoded_up_to(tmp_path: Path, suffix: str) -> None:
+    write_video(tmp_path / f"a.{suffix}", [np.full((48, 64, 3), 5 * k % 256, np.uint8) for k in range(500)])
+    whole = read(tmp_path, fps=25, media=f"a.{suffix}")
+    before = pulse._cells[pulse.STEPS]
+    part = read(tmp_path, fps=25, media=f"a.{suffix}", start=18.0, end=19.0)
+    assert pulse._cells[pulse.STEPS] - before < 100
+    wanted = [frame for frame in whole if 18 - SLACK <= frame.time < 19 - SLACK]
+    assert len(part) == len(wanted) == 25
+    assert all(np.array_equal(one.picture, other.picture) for one, other in zip(part, wanted, strict=True))
 
 
 def test_the_clock_starts_where_the_file_starts(tmp_path: Path) -> None:

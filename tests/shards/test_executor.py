@@ -90,6 +90,18 @@ def test_other_shard_counts_only_rewrite_files(tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "out").glob("*.h5")) == [shard_name(0), shard_name(1)]
 
 
+def test_clips_of_one_recording_are_computed_in_the_order_of_their_start(tmp_path: Path) -> None:
+    clips = [make_clip(name, media="one.mp4", start=start) for name, start in (("a", 20.0), ("b", 3.0), ("c", 100.0), ("d", 0.0))]
+    run(clips, tmp_path / "out", LengthExtractor(log=tmp_path / "log"))
+    assert (tmp_path / "log").read_text().split() == ["d", "b", "a", "c"]
+    assert read_features(tmp_path / "out").ids == ("a", "b", "c", "d")
+
+
+def test_a_timeout_that_nothing_could_meet_is_refused() -> None:
+    with pytest.raises(ValueError, match="clip_timeout must be above 0 seconds"):
+        ShardSettings(4, 0.5, clip_timeout=0)
+
+
 def test_a_bad_clip_is_counted_not_raised(tmp_path: Path) -> None:
     summary = run([*make_clips(3), make_clip("mute", text="")], tmp_path / "out")
     assert summary["skipped"] == {"empty_text": 1}

@@ -61,11 +61,11 @@ def test_a_column_of_subsets_that_no_test_clip_has_is_told_with_the_folds_before
 
 
 def test_a_task_may_name_the_rows_that_it_trains():
-    assert make_task("regression").config.rows(["a", "b"]) == ["a", "b"]
+    assert make_task("regression").config.rows({"a": {}, "b": None, "c": {"default": False}}) == ["a", "b"]
     some = dataclasses.replace(make_task("regression").config, zoo=("b", "a"))
-    assert some.rows(["a", "b", "c"]) == ["a", "b"]
+    assert some.rows({"a": {}, "b": {"default": False}, "c": {}}) == ["a", "b"]
     with pytest.raises(ParamsError, match="names b, which `zoo` has not; its rows: a"):
-        some.rows(["a"])
+        some.rows({"a": {}})
 
 
 def test_multi_label_targets_are_presence():

@@ -97,11 +97,6 @@ def _open(media: Path, video: str, sound: str) -> Release:
     if sound == "auto":
         found = {name for name in ("dialog", "sentences") if any(folder.glob(f"Session*/{name}/wav/Ses*"))}
         sound = "sentences" if found == {"sentences"} else "dialog"
-    if (video, sound) == ("dialog", "sentences"):
-        raise ParamsError(
-            f"{folder} has the sound of single sentences only, which does not run with the videos of dialogues; "
-            "bring dialog/wav, or set `options: {video: none}` in the corpus' row"
-        )
     return Release(folder, prefix, video == "dialog", sound)
 
 
@@ -137,10 +132,11 @@ def _read_turn(line: str, file: Path, texts: Mapping[str, str], release: Release
 
 def _locate(turn_id: str, turn: Turn, start: float, end: float, session: str, release: Release) -> dict[str, Any]:
     """Return a clip's media fields: its speaker's half of the picture and channel, between its times (s)."""
+    fields: dict[str, Any] = {"start": start, "end": end}
     if release.sound == "sentences":
-        return {"audio": f"{session}/sentences/wav/{turn.dialogue}/{turn_id}.wav"}
-    fields: dict[str, Any] = {"channel": 0 if turn.is_left else 1, "start": start, "end": end}
-    fields["audio"] = f"{session}/dialog/wav/{turn.dialogue}.wav"
+        fields |= {"audio": f"{session}/sentences/wav/{turn.dialogue}/{turn_id}.wav", "audio_start": 0.0}
+    else:
+        fields |= {"audio": f"{session}/dialog/wav/{turn.dialogue}.wav", "channel": 0 if turn.is_left else 1}
     if release.has_video:
         fields |= {"media": f"{session}/dialog/avi/DivX/{turn.dialogue}.avi", "region": LEFT if turn.is_left else RIGHT}
     return fields

@@ -121,8 +121,9 @@ def test_the_sound_of_sentences_has_times_of_its_own(release: Path) -> None:
     for turn, (start, end, *_) in TURNS.items():
         name = f"Session{turn[4]}/sentences/wav/{turn.rpartition('_')[0]}/{turn}.wav"
         write_tones(release / name, TONES[0], duration=end - start)
-    clip = clips_of(release, video="none")["Ses01M_script01_1_F000"]
-    assert (clip.audio, clip.media, clip.region) == ("Session1/sentences/wav/Ses01M_script01_1/Ses01M_script01_1_F000.wav", None, None)
+    clip = clips_of(release)["Ses01M_script01_1_F000"]
+    assert (clip.audio, clip.audio_start) == ("Session1/sentences/wav/Ses01M_script01_1/Ses01M_script01_1_F000.wav", 0.0)
+    assert (clip.media, clip.start, clip.end) == ("Session1/dialog/avi/DivX/Ses01M_script01_1.avi", 0.2, 0.7)
     sound = AudioReader(release).read(clip)
     assert isinstance(sound, Sound)
     assert len(sound.samples) == 8000
