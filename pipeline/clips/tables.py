@@ -28,7 +28,7 @@ def read_csv(path: Path, required: Sequence[str], encodings: Sequence[str] = ("u
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ManifestError(f"{path} does not exist; put the corpus' labels there") from error
     except (UnicodeDecodeError, IsADirectoryError, csv.Error) as error:
-        raise ManifestError(f"{path} is not a CSV file in {' or '.join(encodings)}: {error}; save it as one") from error
+        raise ManifestError(f"{path} is not a CSV file in {' or '.join(map(_title, encodings))}: {error}; save it as one") from error
     if twice := sorted({name for name in header if header.count(name) > 1}):
         raise ManifestError(f"{path} has more than one column named {', '.join(twice)}; rename or remove the others")
     if missing := [name for name in required if name not in header]:
@@ -46,3 +46,8 @@ def _decode(data: bytes, encodings: Sequence[str]) -> str:
         except UnicodeDecodeError:
             continue
     return data.decode(encodings[-1])
+
+
+def _title(encoding: str) -> str:
+    """Name an encoding as users know it."""
+    return "UTF-8" if encoding == "utf-8-sig" else encoding

@@ -229,11 +229,7 @@ def model_names() -> tuple[str, ...]:
 
 
 def find_model(name: str) -> type[FusionModel]:
-    """The class in pipeline/fusion/<name>.py.
-
-    Raises:
-        ModelError: no such file; the message lists the nearest names.
-    """
+    """The class in pipeline/fusion/<name>.py; raises ModelError, with the nearest names, where there is no such file."""
     if name not in model_names():
         near = difflib.get_close_matches(name, model_names(), n=3, cutoff=0.4) or model_names()
         raise ModelError(f"there is no model {name!r} in pipeline/fusion; did you mean {', '.join(near)}?")

@@ -51,7 +51,7 @@ def test_a_plan_writes_nothing(tmp_path: Path) -> None:
 
 def test_unknown_adapters_and_impossible_names_are_told(tmp_path: Path) -> None:
     params = make_params(tmp_path)
-    assert "there are for: csv" in add(params, "cvs").stderr
+    assert "there are for: crema_d, csv, e2e_iemocap" in add(params, "cvs").stderr
     assert "lower-case" in add(params, "csv", "../talks").stderr
 
 
