@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+CHUNK = 1 << 18  # weights that are held at once: 1 MiB of them stays in a core's cache; of short sequences that is a whole batch
+
 
 def sinusoidal_positions(time: int, dim: int, device: torch.device) -> Tensor:
     """Vaswani et al.'s positions, (time, dim): the sine in the first half of the dimensions, the cosine in the second."""
@@ -24,7 +26,7 @@ def draw_dropped(shape: torch.Size, rate: float, device: torch.device) -> Tensor
 
 
 class DropoutAttention(torch.autograd.Function):
-    """O = dropout(P) V with P = softmax(Q Kᵀ / √d + bias), and its gradient, one clip after the other, P computed anew.
+    """O = dropout(P) V with P = softmax(Q Kᵀ / √d + bias), and its gradient, a few clips after the other, P computed anew.
 
     With D = dropout(P) and G the gradient of O: ∂V = Dᵀ G, ∂S = P ∘ (dropout'(G Vᵀ) − rowsum(G ∘ O)), ∂Q = ∂S K / √d, ∂K = ∂Sᵀ Q / √d.
     """
@@ -33,7 +35,7 @@ class DropoutAttention(torch.autograd.Function):
     def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor, bias: Tensor, dropped: Tensor, rate: float) -> Tensor:
         """Queries (batch, heads, time, d), keys and values (…, steps, d), a bias of the scores, what is dropped (…, time, steps)."""
         output = torch.empty_like(query, memory_format=torch.contiguous_format)
-        for i in range(len(query)):
+        for i in chunks(dropped):
             weights = weigh(query[i], key[i], bias[i])
             torch.matmul(weights.mul_((~dropped[i]).float()), value[i], out=output[i])
         output.div_(1.0 - rate)
@@ -48,7 +50,7 @@ class DropoutAttention(torch.autograd.Function):
         gradient, scale = gradients[0] / (1.0 - ctx.rate), query.shape[-1] ** -0.5
         rows = (gradients[0] * output).sum(-1, keepdim=True)
         for_query, for_key, for_value = (torch.empty_like(x, memory_format=torch.contiguous_format) for x in (query, key, value))
-        for i in range(len(query)):
+        for i in chunks(dropped):
             weights, kept = weigh(query[i], key[i], bias[i]), (~dropped[i]).float()
             for_scores = (gradient[i] @ value[i].mT).mul_(kept).sub_(rows[i]).mul_(weights)
             torch.matmul(for_scores, key[i], out=for_query[i])
@@ -57,8 +59,14 @@ class DropoutAttention(torch.autograd.Function):
         return for_query.mul_(scale), for_key.mul_(scale), for_value, None, None, None
 
 
+def chunks(dropped: Tensor) -> list[slice]:
+    """The clips of (batch, heads, time, steps) in groups of about CHUNK numbers, one clip at least."""
+    clips = max(1, CHUNK // max(1, dropped[0].numel())) if len(dropped) else 1
+    return [slice(start, start + clips) for start in range(0, len(dropped), clips)]
+
+
 def weigh(query: Tensor, key: Tensor, bias: Tensor) -> Tensor:
-    """One clip's attention, softmax(Q Kᵀ / √d + bias), (heads, time, steps)."""
+    """Some clips' attention, softmax(Q Kᵀ / √d + bias), (clips, heads, time, steps)."""
     scores = ((query * query.shape[-1] ** -0.5) @ key.mT).add_(bias)
     return torch.softmax(scores, -1, out=scores)
 
