@@ -54,6 +54,10 @@ def merge_rows(params: Path, rows: dict[str, dict[str, Any]], write: bool = True
     added: list[str] = []
     kept: list[str] = []
     for name, new in rows.items():
+        if name == "zoo":
+            added_values, kept_values = merge_task_values(table.get("zoo") or {}, new)
+            added, kept = added + added_values, kept + kept_values
+            continue
         if not table.get(name):
             table[name] = CommentedMap()
         for row, values in new.items():
@@ -65,4 +69,28 @@ def merge_rows(params: Path, rows: dict[str, dict[str, Any]], write: bool = True
         temporary = params.with_suffix(".yaml.tmp")
         temporary.write_text(text.getvalue(), encoding="utf-8")
         temporary.replace(params)
+    return added, kept
+
+
+def merge_task_values(zoo: dict[str, Any], new: dict[str, dict[str, Any]]) -> tuple[list[str], list[str]]:
+    """Give rows of the zoo the values that the literature has for a corpus' tasks, in their key `tasks`.
+
+    A row that is not there is left out.
+
+    Args:
+        zoo: params.yaml's table, changed in place.
+        new: row → {tasks: {task: values}}.
+
+    Returns:
+        The names of those added and of those already there.
+    """
+    added: list[str] = []
+    kept: list[str] = []
+    for row, values in new.items():
+        for task, own in values["tasks"].items() if row in zoo else ():
+            if not zoo[row]:
+                zoo[row] = CommentedMap()
+            tasks = zoo[row].setdefault("tasks", CommentedMap())
+            (kept if task in tasks else added).append(f"zoo.{row}.tasks.{task}")
+            tasks.setdefault(task, own)
     return added, kept
