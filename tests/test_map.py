@@ -12,6 +12,7 @@ import yaml
 from tests.conftest import ROOT
 
 PACKAGES = ["errors", "params", "progress", "demo", "clips", "shards", "bench", "extract", "embed", "tasks", "fusion", "training", "report"]
+PACKAGES += ["search"]
 LEFTMOST = {"errors", "params", "progress"}
 DOORS = {
     "h5py": {"pipeline/shards/shard.py", "pipeline/clips/csd.py"},
@@ -30,7 +31,7 @@ DOORS = {
 BARE_IMAGE = {"dvc", "av", "librosa", "facenet_pytorch", "ruamel"}  # a GPU image lacks these
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 SOURCES = sorted([*(ROOT / "pipeline").rglob("*.py"), *(ROOT / "stages").glob("*.py")])
-BESIDE_THE_MAP = {"inspect", "add_corpus", "claims", "export"}
+BESIDE_THE_MAP = {"inspect", "add_corpus", "claims", "export", "search"}
 
 
 def body(stage: str) -> dict:

@@ -7,7 +7,7 @@ import multiprocessing
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -35,6 +35,7 @@ from pipeline.training.zoo import ZooRow, read_zoo
 log = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_LOOKS = 0.5
+RunJob = Callable[[Job, Workplace], Cost]  # trains a job and keeps what it gave
 _place: list[Workplace] = []  # of this worker process
 
 
@@ -112,7 +113,7 @@ def leave_out_refusing(rows: Sequence[ZooRow], spec: ModelSpec) -> tuple[ZooRow,
     return tuple(served)
 
 
-def train_jobs(jobs: Sequence[Job], place: Workplace, workers: int, out: Path) -> None:
+def train_jobs(jobs: Sequence[Job], place: Workplace, workers: int, out: Path, run: RunJob = run_job) -> None:
     """Train runs here or in worker processes, and log what each took."""
     devices = [place.device]
     if place.device == "cuda":
@@ -122,14 +123,14 @@ def train_jobs(jobs: Sequence[Job], place: Workplace, workers: int, out: Path) -
         with one_thread(), show_progress("train", len(jobs), "runs") as bar:
             here = place.on(devices[0])
             for job in jobs:
-                append_log(out, job, run_job(job, here), here.device)
+                append_log(out, job, run(job, here), here.device)
                 bar.advance()
         return
-    for job, cost in run_in_workers(jobs, place, count, devices):
+    for job, cost in run_in_workers(jobs, place, count, devices, run):
         append_log(out, job, cost, place.device)
 
 
-def run_in_workers(jobs: Sequence[Job], place: Workplace, count: int, devices: Sequence[str]) -> Iterator[tuple[Job, Cost]]:
+def run_in_workers(jobs: Sequence[Job], place: Workplace, count: int, devices: Sequence[str], run: RunJob) -> Iterator[tuple[Job, Cost]]:
     """Yield runs as they finish. Forked CPU workers read the parent's own memory; for GPUs, spawned ones get it as shared memory."""
     import torch.multiprocessing  # noqa: F401  registers how tensors travel to spawned processes: as shared memory
 
@@ -138,7 +139,7 @@ def run_in_workers(jobs: Sequence[Job], place: Workplace, count: int, devices: S
     for n in range(count):
         numbers.put(devices[n % len(devices)])
     with ProcessPoolExecutor(count, context, start_worker, (place, numbers, os.getpid())) as pool:
-        pending = {pool.submit(run_job_in_worker, job): job for job in jobs}
+        pending = {pool.submit(run_in_worker, job, run): job for job in jobs}
         try:
             with show_progress("train", len(jobs), "runs") as bar:
                 for future in as_completed(pending):
@@ -167,9 +168,9 @@ def end_with(parent: int) -> None:
     os._exit(1)
 
 
-def run_job_in_worker(job: Job) -> Cost:
+def run_in_worker(job: Job, run: RunJob) -> Cost:
     """Train a job with this process' workplace."""
-    return run_job(job, _place[0])
+    return run(job, _place[0])
 
 
 def choose_device(device: str) -> str:

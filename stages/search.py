@@ -1,0 +1,49 @@
+"""Search learning rate, weight decay, dropout and width of a task's rows, the same trials for each; not a stage of dvc.yaml."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from stages import PARAMS, WORKERS, ClipsFolder, Device, Params, Plan, Row, Workers, run_stage
+
+EmbeddingsFolder = Annotated[Path, typer.Argument(help="The corpus' embeddings: a folder for each row of `encoders`.")]
+EncodersFolder = Annotated[Path, typer.Argument(help="The encoders' artifacts.")]
+SearchFolder = Annotated[Path, typer.Argument(help="The folder to write; finished trials in it are kept.")]
+Model = Annotated[str | None, typer.Option("--model", help="One row or model, or `all`; else the rows that the task trains.")]
+
+
+def main(
+    task: Row,
+    clips: ClipsFolder,
+    embeddings: EmbeddingsFolder,
+    encoders: EncodersFolder,
+    out: SearchFolder,
+    params: Params = PARAMS,
+    workers: Workers = WORKERS,
+    device: Device = "auto",
+    plan: Plan = False,
+    model: Model = None,
+) -> dict[str, Any]:
+    """Search the hyperparameters of a task's rows, as the section `search` of params.yaml says.
+
+    Every row has the same trials: its own values, then the same points in the same ranges. A trial is judged by its best epoch on valid; no
+    test clip is read, and the trials' seed is none of those that are reported. Finished trials are kept: a killed search goes on where it
+    was, and other rows are added to those that are there. Writes search.json (every trial), search.md (what it chose and what it cost) and
+    tuned.yaml, which `train`, `evaluate` and `report` take as --params.
+
+    Examples:
+      python -m stages.search demo_emotion data/clips/demo data/embeddings/demo data/encoders data/search/demo_emotion --plan
+
+      python -m stages.train demo_emotion data/clips/demo data/embeddings/demo data/encoders data/tuned/demo_emotion
+      --params data/search/demo_emotion/tuned.yaml
+    """
+    from pipeline.search.search import Folders, search_zoo
+    from pipeline.training.runner import TrainOptions
+
+    folders = Folders(clips, embeddings, encoders)
+    return search_zoo(params, task, folders, out, TrainOptions(workers, device, model, plan=plan))
+
+
+if __name__ == "__main__":
+    run_stage(main, records=False)
