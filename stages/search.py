@@ -12,6 +12,8 @@ EncodersFolder = Annotated[Path, typer.Argument(help="The encoders' artifacts.")
 SearchFolder = Annotated[Path, typer.Argument(help="The folder to write; finished trials in it are kept.")]
 Model = Annotated[str | None, typer.Option("--model", help="One row or model, or `all`; else the rows that the task trains.")]
 
+Apply = Annotated[bool, typer.Option("--apply", help="Also write the chosen values into params.yaml, under `tasks` of each row.")]
+
 
 def main(
     task: Row,
@@ -24,6 +26,7 @@ def main(
     device: Device = "auto",
     plan: Plan = False,
     model: Model = None,
+    apply: Apply = False,
 ) -> dict[str, Any]:
     """Search the hyperparameters of a task's rows, as the section `search` of params.yaml says.
 
@@ -38,11 +41,13 @@ def main(
       python -m stages.train demo_emotion data/clips/demo data/embeddings/demo data/encoders data/tuned/demo_emotion
       --params data/search/demo_emotion/tuned.yaml
     """
+    from pipeline.search.apply import apply_results
     from pipeline.search.search import Folders, search_zoo
     from pipeline.training.runner import TrainOptions
 
     folders = Folders(clips, embeddings, encoders)
-    return search_zoo(params, task, folders, out, TrainOptions(workers, device, model, plan=plan))
+    summary = search_zoo(params, task, folders, out, TrainOptions(workers, device, model, plan=plan))
+    return {**summary, "applied": apply_results(params, out)} if apply and not plan else summary
 
 
 if __name__ == "__main__":

@@ -137,8 +137,8 @@ def _make_line(name: str, row: Mapping[str, Any]) -> Line:
     return Line(tuple(map(Cell, (name, *words))))
 
 
-def make_overlay(task: str, rows: Mapping[str, Mapping[str, Any]], table: Mapping[str, Mapping[str, Any]], extends: str) -> str:
-    """Return tuned.yaml, laid over the params.yaml searched: each row that a trial was better for has that one's values under `tasks`."""
+def tune(task: str, rows: Mapping[str, Mapping[str, Any]], table: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return the rows of the zoo that a trial was better for, with that one's values for the task, under `tasks`."""
     zoo = {}
     for name, row in rows.items():
         own = dict(table.get(name, {"default": False}))
@@ -147,6 +147,12 @@ def make_overlay(task: str, rows: Mapping[str, Mapping[str, Any]], table: Mappin
             before, values = dict(tasks.get(task) or {}), row["trials"][row["best"]]["values"]
             tasks[task] = {**before, **values, "train": {**(before.get("train") or {}), **values["train"]}}
             zoo[name] = {**own, "tasks": tasks}
+    return zoo
+
+
+def make_overlay(task: str, rows: Mapping[str, Mapping[str, Any]], table: Mapping[str, Mapping[str, Any]], extends: str) -> str:
+    """Return tuned.yaml, which is laid over the params.yaml searched."""
+    zoo = tune(task, rows, table)
     lines = [f"  {name}: {yaml.safe_dump(row, default_flow_style=True, sort_keys=False, width=10**6).strip()}" for name, row in zoo.items()]
-    head = f"# What stages.search chose for {task}; give it as --params, or copy the rows into the zoo of params.yaml."
+    head = f"# What stages.search chose for {task}: give it as --params; with --apply, the search writes the same into params.yaml."
     return "\n".join([head, f"extends: {json.dumps(extends)}", "zoo:" if lines else "zoo: {}", *lines]) + "\n"

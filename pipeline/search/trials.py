@@ -47,8 +47,9 @@ class Trial:
 def without_own(row: ZooRow, general: ZooRow) -> ZooRow:
     """Return a task's row with the general values of what is searched: those that the row has for this task may come from a search."""
     hyperparams = {name: general.hyperparams[name] if is_searched(name) else value for name, value in row.hyperparams.items()}
-    rates = {"learning_rate": general.train.learning_rate, "weight_decay": general.train.weight_decay}
-    return dataclasses.replace(row, hyperparams=hyperparams, train=dataclasses.replace(row.train, **rates))
+    rate, decay = general.train.learning_rate, general.train.weight_decay
+    train = dataclasses.replace(row.train, learning_rate=rate, weight_decay=decay)
+    return dataclasses.replace(row, hyperparams=hyperparams, train=train)
 
 
 def make_trials(row: ZooRow, points: Sequence[Point], config: SearchConfig, spec: ModelSpec) -> list[Trial]:

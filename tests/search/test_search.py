@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from pipeline.errors import ModelError, ParamsError
+from pipeline.search.apply import apply_results
 from pipeline.search.search import Folders, search_zoo
 from pipeline.training.runner import TrainOptions
 from pipeline.training.zoo import read_zoo
@@ -183,6 +184,21 @@ def test_a_search_of_its_own_overlay_is_the_same_search(searched: Corpus) -> Non
     rows = {row.name: row for row in read_zoo(searched.root / "found" / "tuned.yaml", None, "emotion")}
     best = before["rows"]["concat"]["trials"][before["rows"]["concat"]["best"]]
     assert rows["concat"].train.learning_rate == best["values"]["train"]["learning_rate"]
+
+
+def test_the_chosen_values_are_written_into_params_and_its_comments_stay(searched: Corpus) -> None:
+    text = searched.params.read_text()
+    searched.params.write_text(text.replace("  concat_av: {}", "  concat_av: {} # as in source 2"))
+    assert "concat" in apply_results(searched.params, searched.root / "found")
+    assert "# as in source 2" in searched.params.read_text()
+    assert read_zoo(searched.params, None, "emotion") == read_zoo(searched.root / "found" / "tuned.yaml", None, "emotion")
+    assert search(searched)["computed"] == 0
+    assert apply_results(searched.params, searched.root / "found") == []
+
+
+def test_values_are_written_into_no_overlay(searched: Corpus) -> None:
+    with pytest.raises(ParamsError, match="is an overlay"):
+        apply_results(searched.root / "found" / "tuned.yaml", searched.root / "found")
 
 
 @pytest.mark.parametrize(("folds", "computed", "voters"), [([0], 3, 10), ([1], 3, 0), ([], 6, 10)])
