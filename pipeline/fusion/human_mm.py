@@ -27,12 +27,12 @@ class HumanMM(SelfMMNetwork):
     @classmethod
     def check(cls, spec: ModelSpec) -> None:
         """Refuse a task one of whose modalities has no labels of its own; raises ModelError."""
+        super().check(spec)
         if missing := [OWN_ANNOTATION[m] for m in cls.uses if m in spec.dims and OWN_ANNOTATION[m] not in spec.annotations]:
             raise ModelError(
                 f"HumanMM learns the annotations {', '.join(missing)}, which the task has not; "
                 "give its `annotations` their columns, or take the row out of the zoo (self_mm makes such labels itself)"
             )
-        super().check(spec)
 
     @property
     def annotations(self) -> tuple[str, ...]:

@@ -3,11 +3,11 @@
 Hazarika, Zimmermann, Poria, "MISA: modality-invariant and -specific representations for multimodal sentiment analysis", ACM MM 2020;
 CMD from Zellinger et al., "Central moment discrepancy (CMD) for domain-invariant representation learning", ICLR 2017.
 s_m = σ(W u_m), p_m = σ(W_m u_m), û_m = D_m (s_m + p_m); logits = MLP(vec(transformer(p_t, p_a, p_v, s_t, s_a, s_v)));
-L = L_task + α · CMD(s_m, s_n) + β · ‖S_mᵀ P_m‖² + ‖P_mᵀ P_n‖² + γ · ‖u_m − û_m‖², averaged over modalities and pairs.
+L = L_task + α · mean CMD(s_m, s_n) + β · (Σ_m ‖S_mᵀ P_m‖² + Σ_{m<n} ‖P_mᵀ P_n‖²) + γ · mean ‖u_m − û_m‖², over modalities and pairs.
 Differs from the paper: cached embeddings; the text of a BERT is the mean of its real tokens (there padding counts too), any other sequence
 passes through two BiLSTMs of width `recurrent_dim` (there the input's); ‖·‖² is the mean over the matrix's entries, as in the authors'
-code, to which the weights belong (the paper writes the sum); the feed-forward has 4·dim units (there 2048). A missing modality is masked
-out of the fusion and of every loss.
+code, to which the weights belong (the paper writes the sum), and gradient passes through the norms that rows are divided by (detached
+there); the feed-forward has 4·dim units (there 2048). A missing modality is masked out of the fusion and of every loss.
 """
 
 from __future__ import annotations

@@ -5,8 +5,9 @@ Z⁰_m = √d · conv_m(x_m) + position; Zⁱ_{n→m} = layer(query Zⁱ⁻¹_{n
 logits = W (z + W_2 relu(W_1 z)), z = the last steps of Z_t, Z_a, Z_v.
 Differs from the paper: cached embeddings; padding is masked and the last *real* step is read (the code reads the padded sequence's last);
 the convolutions pad, so that a clip shorter than the kernel survives; residuals carry the layer's input itself, as in the authors' code
-(the paper's equation writes its norm); no mask against the future (the code has one, the paper none). A missing source adds nothing, a
-missing target is left out of z.
+(the paper's equation writes its norm); no mask against the future (the code has one, the paper none); dropout on the embedding is the
+text's alone, as in the paper's table (the code drops of every transformer's input too); self-attention reads [Z_{n→m}; Z_{k→m}] as it is
+(the code scales it and adds positions anew). A missing source adds nothing, a missing target is left out of z.
 """
 
 from __future__ import annotations

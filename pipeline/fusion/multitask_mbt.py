@@ -5,11 +5,12 @@ bottlenecks from Nagrani et al., "Attention bottlenecks for multimodal fusion", 
 multi-task learning with attention", CVPR 2019; rruw and druw, Song et al., "Dynamic restrained uncertainty weighting loss", 2022.
 b_mn ← ½(b_mn in m's layer + b_mn in n's layer) after every layer; logits = Σ_m w_m · head_m(cls_m);
 L = weighted Σ of the losses of text, audio, video and fusion.
-Differs from the paper: frozen embeddings; σ of rruw and druw is in the optimizer (there it never was, so it stayed 1/K); w_m starts at
-1/modalities, not at random; heads are keyed by their own modality (there text and video were crossed); the text-centred variant is the
-coherent one; a missing modality neither writes to a bottleneck nor votes. As in the paper, text has no CLS of its own where its first
-step is a text encoder's [CLS] (`ModelSpec.leads_with_cls`): that one is read. Features of which this is not known, imported ones and those
-of other encoders, get a learned CLS and layers of their own as audio and video do, be they one vector a clip.
+Differs from the paper: frozen embeddings; the projections' hidden layer is as wide as what follows (there 512, 96 and 1024); σ of rruw and
+druw is in the optimizer (there it never was, so it stayed 1/K); w_m starts at 1/modalities, not at random; heads are keyed by their own
+modality (there text and video were crossed); the text-centred variant is the coherent one; a missing modality neither writes to a
+bottleneck nor votes. As in the paper, text has no CLS of its own where its first step is a text encoder's [CLS]
+(`ModelSpec.leads_with_cls`): that one is read. Features of which this is not known, imported ones and those of other encoders, get a
+learned CLS and layers of their own as audio and video do, be they one vector a clip.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 Rows "Audio", "Visual", "Text" of source 1: khanhnd185, "Multimodal learning inspired by multitask learning in video emotion
 recognition", 2023 (blog and EmoMBT code). logits = W cls(video) + b.
-Differs from the paper: the embeddings are frozen and cached, and every modality gets a learned CLS.
+Differs from the paper: the embeddings are frozen and cached, their projection's hidden layer is as wide as the transformer, and every
+modality gets a learned CLS.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Tiny batches of every kind of task for the contract tests."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
@@ -20,6 +20,7 @@ HEADS = {"text_head": 8, "audio_head": 8, "video_head": 8}
 SELF_MM = {f"{m}_{part}": 8 for m in ("audio", "video") for part in ("lstm", "out", "dim")} | {"text_dim": 8, "fusion_dim": 8}
 # Small enough for a test of every row; a row that is not named is small by its defaults.
 SMALL: dict[str, dict[str, Any]] = {
+    "linear": {"penalties": (1.0, 100.0)},
     "text_only": {"dim": 8, "num_layers": 1, "num_heads": 2},
     "audio_only": {"dim": 8, "num_layers": 1, "num_heads": 2},
     "video_only": {"dim": 8, "num_layers": 1, "num_heads": 2},
@@ -113,6 +114,17 @@ def remove(batch: Batch, modality: str, clips: list[int]) -> Batch:
     return replace(batch, **{name: mix(name) for name in ("features", "padding_mask", "present", "maps")})
 
 
+def restrict(batch: Batch, have: Collection[str]) -> Batch:
+    """The batch of a task that has these modalities alone."""
+    names = ("features", "padding_mask", "present", "maps")
+    return replace(batch, **{name: {m: x for m, x in getattr(batch, name).items() if m in have} for name in names})
+
+
+def one_step(batch: Batch) -> Batch:
+    """The batch cut to each clip's first step."""
+    return replace(batch, **{name: {m: x[:, :1] for m, x in getattr(batch, name).items()} for name in ("features", "padding_mask")})
+
+
 def make_criteria(kind: str) -> dict[str, Criterion]:
     """The tasks' losses, without class weights."""
     losses = {
@@ -123,9 +135,14 @@ def make_criteria(kind: str) -> dict[str, Criterion]:
     return {a: (lambda logits, target: losses[kind](logits, target)) for a in ("M", "T", "A", "V")}
 
 
+def class_of(name: str) -> type[FusionModel]:
+    """The class of a model or variant."""
+    return find_model(VARIANTS.get(name, (name,))[0])
+
+
 def kinds_of(name: str) -> tuple[str, ...]:
     """The kinds of task that a model or variant serves."""
-    return find_model(VARIANTS.get(name, (name,))[0]).kinds
+    return class_of(name).kinds
 
 
 def make_small(

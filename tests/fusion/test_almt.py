@@ -23,6 +23,21 @@ def test_the_hyper_modality_grows_by_what_the_text_finds_in_sound_and_picture() 
     assert not silent.any()
 
 
+def test_the_text_asks_the_hyper_modality_that_every_scale_has_added_to() -> None:
+    model, batch = make_small("almt").eval(), make_batch()
+    tokens = {m: model.nets[m](x, batch.padding_mask[m]) for m, x in batch.features.items()}
+    text, real = tokens.pop("text"), torch.zeros(6, 4, dtype=torch.bool)
+    scales = [text, model.scales[0](text, text, real[:, 1:])]
+    scales.append(model.scales[1](scales[1], scales[1], real[:, 1:]))
+    found = [layer(x, tokens, dict.fromkeys(tokens, real[:, 1:])) for layer, x in zip(model.hyper_layers, scales, strict=True)]
+    cls = model.cls.expand(6, 1, -1)
+    source = torch.cat([cls, model.hyper + torch.stack(found).sum(0)], dim=1) + model.hyper_positions
+    x = torch.cat([cls, scales[-1]], dim=1) + model.text_positions
+    for layer in model.fusion:
+        x = layer(x, source, real)
+    torch.testing.assert_close(model(batch).logits, model.head(x[:, 0]), atol=1e-5, rtol=1e-5)
+
+
 def test_sound_and_picture_are_asked_by_the_same_query() -> None:
     layer = make_small("almt").hyper_layers[0]
     assert layer.attention["audio"].query is layer.attention["video"].query

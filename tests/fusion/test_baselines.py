@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.fusion.base import ClosedFormModel
-from tests.fusion.batches import make_batch, make_criteria, make_small, remove
+from pipeline.fusion.base import ClosedFormModel, make_model
+from tests.fusion.batches import make_batch, make_criteria, make_small, make_spec, remove
+from tests.fusion.sims import linear
 from tests.fusion.test_zoo import select
 
 
@@ -101,6 +102,19 @@ def test_concat_pools_the_videos_map_and_the_other_sequences() -> None:
     pooled = [batch.features["text"].masked_fill(batch.padding_mask["text"].unsqueeze(-1), -99).amax(1)]
     pooled += [batch.features["audio"].masked_fill(batch.padding_mask["audio"].unsqueeze(-1), -99).amax(1), batch.maps["video"].amax(1)]
     torch.testing.assert_close(model(batch).logits, model.classifier(torch.cat(pooled, dim=-1)))
+
+
+def test_the_matchmap_papers_concatenation_has_1024_inputs() -> None:
+    spec = make_spec("multi_class", dims={"audio": 512, "video": 512}, maps={"video": (49, 512)})
+    assert all(tuple(make_model(name, {}, spec).classifier[1].weight.shape) == (4, 1024) for name in ("concat", "concat_av"))
+
+
+@pytest.mark.parametrize(("modality", "width"), [("text", 768), ("audio", 128), ("video", 1408)])
+def test_a_modality_alone_has_source_ones_encoder(modality: str, width: int) -> None:
+    spec = make_spec("multi_class", dims={modality: width}, maps={})
+    model = make_model(f"{modality}_only", {"dim": 512, "num_heads": 8}, spec)
+    layers = 2 * (12 * 512**2 + 13 * 512)
+    assert sum(p.numel() for p in model.parameters()) == linear(width, 512, 512) + 512 + layers + linear(512, 4)
 
 
 def test_concat_av_does_not_read_the_text() -> None:

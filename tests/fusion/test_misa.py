@@ -6,6 +6,7 @@ import torch
 from pipeline.fusion.base import make_model
 from pipeline.fusion.misa import central_moment_discrepancy, difference
 from tests.fusion.batches import make_batch, make_criteria, make_small, make_spec, remove, take
+from tests.fusion.test_multitask_mbt import torch_layer
 
 
 def test_cmd_by_hand() -> None:
@@ -30,6 +31,18 @@ def test_the_difference_is_zero_where_the_spaces_are_orthogonal_and_otherwise_by
     rows = [(z - z.mean(0)) / (z - z.mean(0)).norm(dim=1, keepdim=True) for z in (a, b)]
     squares = [float(sum(rows[0][k, i] * rows[1][k, j] for k in range(5))) ** 2 for i in range(3) for j in range(2)]
     assert float(difference(a, b)) == pytest.approx(sum(squares) / 6, rel=1e-4)
+
+
+def test_the_six_vectors_meet_in_torchs_transformer() -> None:
+    model, batch = make_small("misa").eval(), make_batch()
+    u = {m: model.projections[m](model.summarise(m, batch)) for m in model.modalities}
+    private, shared = ({m: net(m)(x).sigmoid() for m, x in u.items()} for net in (lambda m: model.private[m], lambda m: model.shared))
+    fused = torch_layer(model.transformer, 16)(torch.stack([*private.values(), *shared.values()], dim=1)).flatten(1)
+    output = model(batch)
+    torch.testing.assert_close(output.logits, model.head(fused), atol=1e-5, rtol=1e-5)
+    for m, x in u.items():
+        torch.testing.assert_close(output.extras[f"rebuilt_{m}"], model.decoders[m](private[m] + shared[m]))
+        torch.testing.assert_close(output.extras[f"utterance_{m}"], x)
 
 
 def test_the_loss_is_the_tasks_and_the_weighted_losses_of_the_spaces() -> None:

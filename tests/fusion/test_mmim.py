@@ -76,6 +76,20 @@ def test_the_network_does_not_learn_from_the_likelihood_in_epoch_one_and_does_fr
     assert not torch.allclose(gradients(model, replace(batch, epoch=2), "encoders.")[name], plain, rtol=0.01)
 
 
+def test_the_loss_is_the_tasks_with_every_bound_of_its_sign() -> None:
+    model, batch = make_model("mmim", {**SMALL, "alpha": 0.3, "beta": 0.2}, make_spec("regression")).eval(), make_batch("regression")
+    batch, output = replace(batch, epoch=2), model(batch)
+    model.after_step(output, batch)
+    codes, signs = output.extras, torch.cat([batch.targets["M"] > 0, batch.targets["M"] < 0], dim=1).repeat(2, 1)
+    expected = (output.logits - batch.targets["M"]).abs().mean()
+    for m in ("text", "audio", "video"):
+        expected = expected + 0.3 * contrast(codes[m], model.predictors[m](codes["fusion"]))
+    for m in ("audio", "video"):
+        likelihood = model.estimators[m](codes["text"], codes[m]).mean()
+        expected = expected - likelihood - 0.2 * (likelihood + entropy(codes[m].repeat(2, 1), signs))
+    torch.testing.assert_close(model.loss(output, batch, make_criteria("regression")), expected)
+
+
 @pytest.mark.parametrize("kind", ["multi_label", "multi_class", "regression"])
 def test_the_bounds_count_only_clips_that_have_both_modalities(kind: str) -> None:
     model, batch, criteria = make_model("mmim", SMALL, make_spec(kind)).eval(), make_batch(kind), make_criteria(kind)

@@ -11,6 +11,21 @@ from pipeline.errors import ModelError
 from pipeline.fusion.base import make_model
 from pipeline.fusion.multitask_mbt import LossWeights, MultitaskMBT
 from tests.fusion.batches import make_batch, make_criteria, make_small, make_spec, take
+from tests.fusion.sims import linear
+
+
+def layer_size(dim: int) -> int:
+    """Attention (4 d² + 4 d), feed-forward (8 d² + 5 d), two norms."""
+    return 12 * dim**2 + 13 * dim
+
+
+def test_its_size_in_emombts_defaults() -> None:
+    dims = {"text": 768, "audio": 128, "video": 1408}
+    model = make_model("multitask_mbt", {"dim": 512, "num_heads": 8}, replace(make_spec(dims=dims, maps={}), num_outputs=6))
+    projections = sum(linear(dim, 512, 512) for dim in dims.values())
+    encoders = 2 * (512 + 2 * layer_size(512))  # a CLS and two layers for audio and video
+    exchange = 3 * 512 + 2 * 3 * layer_size(512)  # a token for each pair, two layers for each modality
+    assert sum(p.numel() for p in model.parameters()) == projections + encoders + exchange + 3 * linear(512, 6) + 3
 
 
 def torch_layer(source: nn.Module, dim: int = 8) -> nn.TransformerEncoderLayer:

@@ -1,17 +1,36 @@
 """The contract, over every file of pipeline/fusion: a new model is tested by being there."""
 
+import re
 from dataclasses import replace
+from itertools import combinations
 
 import pytest
 import torch
 
 from pipeline.errors import ModelError
-from pipeline.fusion.base import Batch, ClosedFormModel, FusionModel, find_model, model_names
-from tests.fusion.batches import OUTPUTS, VARIANTS, kinds_of, make_batch, make_criteria, make_small, remove, take, train
+from pipeline.fusion.base import Batch, ClosedFormModel, FusionModel, ModelSpec, find_model, model_names
+from tests.fusion.batches import (
+    DIMS,
+    KINDS,
+    OUTPUTS,
+    VARIANTS,
+    class_of,
+    kinds_of,
+    make_batch,
+    make_criteria,
+    make_small,
+    make_spec,
+    one_step,
+    remove,
+    restrict,
+    take,
+    train,
+)
 
 LEARNED = [*(name for name in model_names() if not issubclass(find_model(name), ClosedFormModel)), *VARIANTS]
 every_model = pytest.mark.parametrize("name", [*model_names(), *VARIANTS])
 every_learned = pytest.mark.parametrize("name", LEARNED)
+SUBSETS = [have for count in (1, 2, 3) for have in combinations(DIMS, count)]
 TASKS = [(name, kind) for name in [*model_names(), *VARIANTS] for kind in kinds_of(name)]
 every_task = pytest.mark.parametrize(("name", "kind"), TASKS)
 
@@ -23,7 +42,11 @@ def select(logits: torch.Tensor, target: torch.Tensor) -> float:
 
 def fitted(name: str, kind: str, batch: Batch, steps: int = 1) -> FusionModel:
     """A model that has seen the batch: some steps, or its closed form."""
-    model = make_small(name, kind)
+    return fit(make_small(name, kind), batch, steps)
+
+
+def fit(model: FusionModel, batch: Batch, steps: int = 1) -> FusionModel:
+    """The model, once it has seen the batch."""
     if isinstance(model, ClosedFormModel):
         with torch.no_grad():
             model.fit([model.inputs(batch)], [model.inputs(batch)], select)
@@ -57,14 +80,21 @@ def test_every_parameter_is_in_one_group_of_the_optimizer(name: str) -> None:
     assert sorted(grouped) == sorted(id(p) for p in model.parameters())
 
 
+def score(model: FusionModel, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+    """Logits and loss, what is drawn at random for it being the same; as in epoch 2, when every loss has all its terms."""
+    torch.manual_seed(0)
+    output = model(batch)
+    return output.logits, model.loss(output, replace(batch, epoch=2), make_criteria(model.spec.kind))
+
+
 @every_task
 def test_padding_is_invisible(name: str, kind: str) -> None:
     model = fitted(name, kind, make_batch(kind))
     padded = make_batch(kind, seed=1, extra=4)
     dirty = {m: torch.where(padded.padding_mask[m].unsqueeze(-1), torch.full_like(x, 9.0), x) for m, x in padded.features.items()}
-    expected = model(make_batch(kind, seed=1)).logits
-    torch.testing.assert_close(model(padded).logits, expected, atol=1e-5, rtol=1e-4)
-    torch.testing.assert_close(model(replace(padded, features=dirty)).logits, expected, atol=1e-5, rtol=1e-4)
+    expected = score(model, make_batch(kind, seed=1))
+    torch.testing.assert_close(score(model, padded), expected, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(score(model, replace(padded, features=dirty)), expected, atol=1e-5, rtol=1e-4)
 
 
 @every_model
@@ -119,7 +149,8 @@ def test_a_missing_modality_is_not_read(name: str) -> None:
     model = fitted(name, kind, make_batch(kind))
     for m in ("text", "audio", "video"):
         batch = make_batch(kind, seed=1).without(m)
-        noisy = replace(batch, features={**batch.features, m: torch.randn_like(batch.features[m])})
+        noisy = {m: torch.randn_like(batch.features[m])}, {n: torch.randn_like(x) if n == m else x for n, x in batch.maps.items()}
+        noisy = replace(batch, features=batch.features | noisy[0], maps=noisy[1])
         torch.testing.assert_close(model(noisy).logits, model(batch).logits)
 
 
@@ -149,13 +180,6 @@ def test_bfloat16_agrees_in_sign(name: str) -> None:
     assert torch.equal((rough > 0)[clear], (exact > 0)[clear])
 
 
-def one_vector(batch: Batch, missing: str) -> Batch:
-    """The batch as imported features have it: one step a clip, no map, a modality less."""
-    kept = [m for m in batch.features if m != missing]
-    first = {name: {m: getattr(batch, name)[m][:, :1] for m in kept} for name in ("features", "padding_mask")}
-    return replace(batch, **first, present={m: batch.present[m] for m in kept}, maps={})
-
-
 def refuses(model: type[FusionModel], have: list[str]) -> bool:
     """Whether a model says of itself that it cannot serve a task that has these modalities and no map."""
     used = sum(m in have for m in model.uses)
@@ -164,19 +188,53 @@ def refuses(model: type[FusionModel], have: list[str]) -> bool:
 
 @every_model
 def test_every_row_that_can_serve_imported_features_trains_on_one_vector_a_clip(name: str) -> None:
-    cls = find_model(VARIANTS.get(name, (name,))[0])
-    kind = cls.kinds[-1]
-    for missing in ("", "text", "audio", "video"):
-        batch = one_vector(make_batch(kind), missing)
+    cls, kind = class_of(name), kinds_of(name)[-1]
+    for missing in ("", *DIMS):
+        batch = replace(one_step(restrict(make_batch(kind), set(DIMS) - {missing})), maps={})
         changes = {"dims": {m: x.shape[-1] for m, x in batch.features.items()}, "maps": {}, "leads_with_cls": ()}
         if refuses(cls, list(batch.features)):
             with pytest.raises(ModelError):
                 make_small(name, kind, spec=changes)
             continue
-        model = make_small(name, kind, spec=changes)
-        if isinstance(model, ClosedFormModel):
-            model.fit([model.inputs(batch)], [model.inputs(batch)], select)
-        else:
-            train(model, batch, steps=1)
+        model = fit(make_small(name, kind, spec=changes), batch)
         for seen in (batch, batch.without(next(iter(batch.features)))):
-            assert torch.isfinite(model.eval()(seen).logits).all()
+            assert torch.isfinite(model(seen).logits).all()
+
+
+def spec_of(kind: str, have: tuple[str, ...]) -> ModelSpec:
+    """A task with these modalities, the video's map, and four annotations where it is of classes."""
+    own = ("M", "T", "A", "V") if kind == "multi_class" else ("M",)
+    return make_spec(kind, dims={m: DIMS[m] for m in have}, maps=make_spec().maps if "video" in have else {}, annotations=own)
+
+
+def refusal(model: type[FusionModel], spec: ModelSpec) -> str:
+    """Why a model cannot serve a task; nothing where it can."""
+    try:
+        model.check(spec)
+    except ModelError as error:
+        return str(error)
+    return ""
+
+
+@every_model
+def test_a_row_serves_any_kind_and_modalities_or_says_why_before_it_is_made(name: str) -> None:
+    for i, have in enumerate(SUBSETS, 1):
+        kind = KINDS[i % 3]
+        spec = spec_of(kind, have)
+        if why := refusal(class_of(name), spec):
+            assert re.match(rf"{class_of(name).__name__} (needs|serves|reads|learns) .*(encoders|the zoo)", why)
+            continue
+        batch = restrict(make_batch(kind), have)
+        batch = replace(batch, targets={a: batch.targets["M"].roll(j, 0) for j, a in enumerate(spec.annotations)})
+        made = make_small(name, kind, spec={"dims": spec.dims, "maps": spec.maps, "annotations": spec.annotations})
+        assert torch.isfinite(fit(made, batch)(batch).logits).all()
+
+
+@every_learned
+def test_batches_of_one_clip_or_without_a_modality_leave_no_weight_that_is_not_finite(name: str) -> None:
+    kind = kinds_of(name)[-1]
+    model, batch = make_small(name, kind), make_batch(kind)
+    odd = [take(batch, [2]), *(batch.without(m) for m in DIMS), take(batch, [0]).without("text").without("video"), one_step(batch)]
+    for epoch, seen in enumerate(odd, 1):
+        assert torch.isfinite(torch.tensor(train(model, replace(seen, epoch=epoch), steps=1)))
+    assert all(torch.isfinite(x).all() for x in model.state_dict().values())
