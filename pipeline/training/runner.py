@@ -29,7 +29,7 @@ from pipeline.training.costs import Cost, append_log, estimate
 from pipeline.training.earlier import copy_finished, find_finished, remove_others
 from pipeline.training.embeddings import EmbeddingsReader, leave_to_encoders, make_fold
 from pipeline.training.jobs import Job, make_jobs
-from pipeline.training.worker import Workplace, one_thread, run_job
+from pipeline.training.worker import Workplace, keep_freed_memory, one_thread, run_job
 from pipeline.training.zoo import ZooRow, read_zoo
 
 log = logging.getLogger(__name__)
@@ -120,6 +120,7 @@ def train_jobs(jobs: Sequence[Job], place: Workplace, workers: int, out: Path, r
         devices = [f"cuda:{n}" for n in range(torch.cuda.device_count())]
     count = min(len(jobs), workers if place.device == "cpu" else len(devices))
     if count <= 1:
+        keep_freed_memory()
         with one_thread(), show_progress("train", len(jobs), "runs") as bar:
             here = place.on(devices[0])
             for job in jobs:
@@ -132,6 +133,7 @@ def train_jobs(jobs: Sequence[Job], place: Workplace, workers: int, out: Path, r
 
 def run_in_workers(jobs: Sequence[Job], place: Workplace, count: int, devices: Sequence[str], run: RunJob) -> Iterator[tuple[Job, Cost]]:
     """Yield runs as they finish. Forked CPU workers read the parent's own memory; for GPUs, spawned ones get it as shared memory."""
+    import torch._dynamo  # what the first optimizer of a process imports, for seconds: once here, not in every fork
     import torch.multiprocessing  # noqa: F401  registers how tensors travel to spawned processes: as shared memory
 
     context = multiprocessing.get_context("fork" if place.device == "cpu" else "spawn")
@@ -157,6 +159,7 @@ def start_worker(place: Workplace, devices: Any, parent: int) -> None:
 
     torch.set_num_threads(1)
     threadpool_limits(1)
+    keep_freed_memory()
     _place[:] = [place.on(devices.get())]
     threading.Thread(target=end_with, args=(parent,), daemon=True).start()
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import dataclasses
 import os
 import resource
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,6 +26,8 @@ from pipeline.training.embeddings import Source
 from pipeline.training.jobs import Job, learned_config
 from pipeline.training.run import Logits, Run, write_run
 from pipeline.training.trainer import Fitted, fit, predict
+
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's mallopt
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,14 @@ def one_thread() -> Iterator[None]:
             yield
     finally:
         torch.set_num_threads(before)
+
+
+def keep_freed_memory() -> None:
+    """Have glibc keep what is freed for the next step: gradients of 140 MB that come from the system each time slow TFN by a fifth."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:
+        mallopt(M_MMAP_MAX, 0)
+        mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 def run_job(job: Job, place: Workplace) -> Cost:
