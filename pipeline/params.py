@@ -47,6 +47,19 @@ def read_params(path: Path, extended: tuple[Path, ...] = ()) -> dict[str, Any]:
     return {**table, **params, **merged}
 
 
+def read_overlaid(path: Path, table: str) -> tuple[str, ...]:
+    """Names of the rows of a table that an overlay and those below it have themselves, not the file that all are laid over.
+
+    Raises:
+        ParamsError: a file is not readable, or extends itself in the end.
+    """
+    merged, names, seen = read_params(path).get(table), set[str](), path
+    while (own := _load(seen)).get("extends") is not None:
+        names |= {str(name) for name in own.get(table) or {}}
+        seen = seen.parent / str(own["extends"])
+    return tuple(str(name) for name in merged or {} if str(name) in names)
+
+
 def _load(path: Path) -> dict[str, Any]:
     """Read a YAML file that is a mapping."""
     try:

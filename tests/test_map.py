@@ -31,7 +31,7 @@ DOORS = {
 BARE_IMAGE = {"dvc", "av", "librosa", "facenet_pytorch", "ruamel"}  # a GPU image lacks these
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 SOURCES = sorted([*(ROOT / "pipeline").rglob("*.py"), *(ROOT / "stages").glob("*.py")])
-BESIDE_THE_MAP = {"inspect", "add_corpus", "claims", "export", "search"}
+BESIDE_THE_MAP = {"inspect", "add_corpus", "search", "claims", "ablate", "costs", "export"}
 
 
 def body(stage: str) -> dict:

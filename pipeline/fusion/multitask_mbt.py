@@ -31,11 +31,19 @@ from pipeline.fusion.layers import SequenceEncoder, SequenceHyperparams, Transfo
 
 @dataclass(frozen=True)
 class MultitaskMBTHyperparams(SequenceHyperparams):
-    """num_bottleneck_layers: 2 in the code's defaults; temperature: of dwa, 10 there; centre: only its pairs have a bottleneck (OEMBT)."""
+    """Of multitask_mbt.
+
+    Args:
+        num_bottleneck_layers: 2 in the code's defaults.
+        loss_weighting: of the heads' and the fusion's losses; single: the fusion's alone.
+        centre: none: every pair of modalities has a bottleneck; a modality: only its pairs have one (OEMBT); all: one for all modalities
+            together, the mean of as many copies (the code's branch `onembt`).
+        temperature: of dwa, 10 in the code.
+    """
 
     num_bottleneck_layers: int = 2
     loss_weighting: Literal["single", "mean", "dwa", "rruw", "druw"] = "mean"
-    centre: Literal["none", "text", "audio", "video"] = "none"
+    centre: Literal["none", "text", "audio", "video", "all"] = "none"
     temperature: float = 10.0
 
 
@@ -88,9 +96,10 @@ class MultitaskMBT(FusionModel):
         self.projections = nn.ModuleDict({m: project(spec.dims[m], hyperparams.dim) for m in own_cls})
         self.encoders = nn.ModuleDict({m: SequenceEncoder(spec.dims[m], hyperparams) for m in self.modalities if m not in own_cls})
         centre = hyperparams.centre
-        if centre not in ("none", *self.modalities):
+        if centre not in ("none", "all", *self.modalities):
             raise ModelError(f"MultitaskMBT: `centre` is {centre}, and the task's encoders have: {', '.join(self.modalities)}")
-        self.pairs = [pair for pair in combinations(self.modalities, 2) if centre == "none" or centre in pair]
+        pairs: list[tuple[str, ...]] = [pair for pair in combinations(self.modalities, 2) if centre == "none" or centre in pair]
+        self.pairs = [self.modalities] if centre == "all" else pairs
         self.bottlenecks = nn.Parameter(torch.empty(len(self.pairs), hyperparams.dim))
         nn.init.trunc_normal_(self.bottlenecks, std=0.02)
         self.layers = nn.ModuleList(
@@ -129,7 +138,7 @@ class MultitaskMBT(FusionModel):
         out = {m: tokens for m, (tokens, _) in encoded.items()}
         shared = {pair: b.expand(len(present[pair[0]]), -1) for pair, b in zip(self.pairs, self.bottlenecks, strict=True)}
         for layer in self.layers:
-            copies: dict[tuple[str, str], dict[str, Tensor]] = {pair: {} for pair in self.pairs}
+            copies: dict[tuple[str, ...], dict[str, Tensor]] = {pair: {} for pair in self.pairs}
             for m, block in layer.items():  # type: ignore[operator]
                 own = [pair for pair in self.pairs if m in pair]
                 x = torch.cat([torch.stack([shared[pair] for pair in own], dim=1).to(out[m].dtype), out[m]], dim=1)
@@ -142,8 +151,8 @@ class MultitaskMBT(FusionModel):
 
     @staticmethod
     def merge(before: Tensor, copies: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> Tensor:
-        """Mean of the copies whose modality is present, (batch, dim); unchanged where neither is."""
-        weight = torch.stack([present[m] for m in copies]).unsqueeze(-1).to(before.dtype)  # (2, batch, 1)
+        """Mean of the copies whose modality is present, (batch, dim); unchanged where none is."""
+        weight = torch.stack([present[m] for m in copies]).unsqueeze(-1).to(before.dtype)  # (copies, batch, 1)
         total = (torch.stack(list(copies.values())).to(before.dtype) * weight).sum(0)
         return torch.where(weight.sum(0) > 0, total / weight.sum(0).clamp(min=1), before)
 

@@ -14,7 +14,7 @@ def make_comparison_table(scores: Scores) -> Table:
     evaluate, groups = scores["evaluate"], scores["groups"]
     columns = [Column("Model", numeric=False)]
     for metric in scores["tested"]:
-        group = f"average {metric.replace('_', ' ')}" if scores["config"]["kind"] == "multi_label" else METRICS[metric].title
+        group = f"average {METRICS[metric].title}" if scores["config"]["kind"] == "multi_label" else METRICS[metric].title
         columns += [Column(title, group) for title in ("value [interval]", "sd seeds", "sd folds", "difference [interval]", "p Holm")]
     lines = []
     for row in ordered_rows(scores):

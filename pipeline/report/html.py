@@ -10,6 +10,8 @@ from pipeline.report.document import Block, Code, Details, Figure, Heading, Item
 from pipeline.report.table import Cell, Column, Line, Table
 
 STYLE = Path(__file__).with_name("page.css")
+LONG = 20
+"""Above so many lines a table is no taller than the window."""
 PAGE = """<!doctype html>
 <html lang="en">
 <head>
@@ -60,11 +62,11 @@ def _render(block: Block) -> Iterable[str]:
 
 
 def _render_table(table: Table) -> str:
-    """A table that scrolls sideways in its own box, its first column staying in sight."""
+    """A table that scrolls in its own box, its first column staying in sight, and its head too where it is long."""
     lines = "\n".join(_render_line(line, table.columns) for line in table.lines)
     head = _render_head(table.columns)
     label = html.escape(re.sub("`", "", table.caption))
-    box = f'<div class="scroll" role="region" tabindex="0" aria-label="{label}">'
+    box = f'<div class="scroll{" long" if len(table.lines) > LONG else ""}" role="region" tabindex="0" aria-label="{label}">'
     caption = f"<figcaption>{_text(table.caption)}</figcaption>"
     return f"<figure>{box}<table>\n<thead>{head}</thead>\n<tbody>\n{lines}\n</tbody></table></div>{caption}</figure>"
 
@@ -74,8 +76,8 @@ def _render_head(columns: Sequence[Column]) -> str:
     titles = "".join(f'<th scope="col"{_class(column)}>{_text(column.title)}</th>' for column in columns)
     if not any(column.group for column in columns):
         return f"<tr>{titles}</tr>"
-    groups = [(group, len(list(members))) for group, members in groupby(columns, key=lambda column: column.group)]
-    spans = "".join(
+    groups = [(group, len(list(members))) for group, members in groupby(columns[1:], key=lambda column: column.group)]
+    spans = "<td></td>" + "".join(
         f'<th colspan="{n}" scope="colgroup" class="group">{_text(g)}</th>' if g else f'<td colspan="{n}"></td>' for g, n in groups
     )
     return f"<tr>{spans}</tr><tr>{titles}</tr>"

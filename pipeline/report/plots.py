@@ -6,7 +6,7 @@ with a fixed salt and carry the picture's name, and no date is written: the same
 
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +64,7 @@ def plot_bars(name: str, panels: Mapping[str, Sequence[Bar]], same_scale: bool) 
         1,
         len(panels),
         (1.3, 0.21 * len(rows) + 0.5),
-        left=0.066 * max(map(len, rows)) + 0.08,
+        left=_width(rows) + 0.08,
         bottom=0.3,
         gaps=(0.2, 0.0),
         sharey=True,
@@ -102,8 +102,8 @@ def plot_confusions(name: str, tables: Mapping[str, Mapping[str, Sequence[Sequen
     size = 0.26 * len(classes) + 0.1 if per_label else 0.34 * len(classes) + 0.12
     height = -(-len(titled) // columns)
     gaps = (0.12, 0.12) if per_label else (0.2, 0.3)
-    left = 0.066 * max(map(len, tables if per_label else classes)) + 0.12
-    figure, axes = _grid(height, columns, (size, size), left=left, bottom=0.066 * max(map(len, classes)) + 0.12, top=0.3, gaps=gaps)
+    left = _width(tables if per_label else classes) + 0.12
+    figure, axes = _grid(height, columns, (size, size), left=left, bottom=_width(classes) + 0.12, top=0.3, gaps=gaps)
     for place, axis in enumerate(axes.flat):
         if place >= len(titled):
             axis.set_visible(False)
@@ -201,6 +201,11 @@ def _grid(
     edges = {"left": left / width, "right": 1 - 0.15 / width, "bottom": bottom / height, "top": 1 - top / height}
     figure.subplots_adjust(**edges, wspace=gaps[0] / size[0], hspace=gaps[1] / size[1])
     return figure, axes
+
+
+def _width(labels: Iterable[str]) -> float:
+    """Room for the longest label, in inches: a browser's letters are wider than they are for matplotlib, and an m is wider than most."""
+    return max(0.066 * len(label) + 0.035 * sum(map(label.count, "mwMW")) for label in labels)
 
 
 def _ticks(most: int, integer: bool = False) -> Any:

@@ -16,6 +16,8 @@ from pipeline.tasks.metrics import METRICS
 
 FEW_GROUPS = 20
 """Below so many groups a percentile interval is too narrow to be relied on."""
+MANY_ROWS = 16
+"""Above so many rows the matrices would take pages between a table and the next."""
 KINDS = {"multi_label": "independent yes/no labels", "multi_class": "one of several classes", "regression": "a value"}
 
 
@@ -32,7 +34,7 @@ def describe_task(scores: Scores) -> list[Block]:
     blocks += [Heading(3, "Intervals and differences"), make_comparison_table(scores)]
     outputs = make_outputs_table(scores)
     blocks += [Heading(3, "Heads and removed modalities"), outputs] if outputs else []
-    blocks += [Heading(3, "Confusion"), _draw_confusions(scores), Heading(3, "Learning curves"), *_draw_curves(scores)]
+    blocks += [Heading(3, "Confusion"), *_draw_confusions(scores), Heading(3, "Learning curves"), *_draw_curves(scores)]
     blocks += [
         Heading(3, "Encoders"),
         make_encoder_table(scores),
@@ -98,8 +100,8 @@ def _draw_bars(scores: Scores) -> Figure:
     return Figure(svg, f"Bar chart. {caption} The numbers stand in the table above.", caption)
 
 
-def _draw_confusions(scores: Scores) -> Figure:
-    """Confusion matrices of the fused output."""
+def _draw_confusions(scores: Scores) -> Iterable[Block]:
+    """Confusion matrices of the fused output; those of many rows stand folded."""
     found = {row: scores["rows"][row]["outputs"]["fusion"]["confusion"] for row in ordered_rows(scores)}
     per_label = scores["config"]["kind"] == "multi_label"
     tables = {row: dict(zip(scores["outputs"], table, strict=True)) if per_label else {"": table} for row, table in found.items()}
@@ -109,7 +111,8 @@ def _draw_confusions(scores: Scores) -> Figure:
         "Confusion of the fused output: truth from top to bottom, prediction from left to right, each cell the share of its row of truth "
         "in per cent, all seeds together. Right decisions lie on the diagonal."
     )
-    return Figure(svg, caption, caption)
+    figure = Figure(svg, caption, caption)
+    yield Details(f"Confusion of {len(found)} rows", (figure,)) if len(found) > MANY_ROWS else figure
 
 
 def _draw_curves(scores: Scores) -> Iterable[Block]:

@@ -79,13 +79,27 @@ def make_main_table(scores: Scores) -> Table:
     for row in ordered_rows(scores):
         described = scores["rows"][row]
         metrics = described["outputs"]["fusion"]["metrics"]
-        values = [Cell(show(scores, key, metrics[key]["mean"])) for key, _ in keys]
+        values = [show_mean(scores, key, metrics[key]) for key, _ in keys]
         named = [Cell(row), *([Cell(show_annotations(described["annotations"]))] if annotated else [])]
         lines.append(Line((*named, *values), "first" if is_first(scores, row) else ""))
     if scores["config"]["claims"]:
         lines = _mark_best(scores, lines, [key for key, _ in keys])
     scaled = "as the heads say" if scores["config"]["scale"] == "mosi" and regression else "all ×100"
-    return Table(f"Test results, mean over {len(scores['seeds'])} seeds, {scaled}.", tuple(columns), tuple(_split_families(scores, lines)))
+    caption = f"Test results, {explain_seeds(scores, labels=any('/' in key for key, _ in keys))}, {scaled}."
+    return Table(caption, tuple(columns), tuple(_split_families(scores, lines)))
+
+
+def show_mean(scores: Scores, key: str, found: Mapping[str, Any]) -> Cell:
+    """A metric's mean with its sd over seeds beside it; of a single label the mean alone, since there are many."""
+    alone = "/" in key or found["sd_seeds"] is None or found["mean"] is None
+    return Cell(show(scores, key, found["mean"]), "" if alone else f"± {show(scores, key, found['sd_seeds'])}")
+
+
+def explain_seeds(scores: Scores, labels: bool = False) -> str:
+    """What a value is, and what ± is; `labels`: whether there are columns of single labels."""
+    count = len(scores["seeds"])
+    rest = " (of single labels: in scores.json)" if labels else ""
+    return f"mean over {count} seeds ± sd over seeds{rest}" if count > 1 else "one seed"
 
 
 def _title(scores: Scores, key: str) -> str:

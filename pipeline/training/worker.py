@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import dataclasses
 import os
-import resource
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,6 +23,7 @@ from pipeline.training.costs import Cost
 from pipeline.training.dataset import FoldData
 from pipeline.training.embeddings import Source
 from pipeline.training.jobs import Job, learned_config
+from pipeline.training.memory import AddedMemory
 from pipeline.training.run import Logits, Run, write_run
 from pipeline.training.trainer import Fitted, fit, predict
 
@@ -79,8 +79,7 @@ def keep_freed_memory() -> None:
 def run_job(job: Job, place: Workplace) -> Cost:
     """Train a job's run and write its folder below the workplace's root."""
     began, device = time.perf_counter(), torch.device(place.device)
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
+    memory = AddedMemory(device)
     model = find_model(job.row.model)
     data, truncated = place.folds[job.fold].select(model.uses, model.map_modalities).truncate(job.row.train.max_steps)
     fitted = fit(job.row, place.task, data, job.seed)
@@ -88,8 +87,7 @@ def run_job(job: Job, place: Workplace) -> Cost:
     run = make_run(job, place, data, fitted, truncated)
     write_run(run, job.folder(place.root), fitted.model.state_dict())
     epochs = len(fitted.history)
-    peak = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return Cost(time.perf_counter() - began, epochs_took / epochs, epochs, fitted.best_epoch, run.num_parameters, peak)
+    return Cost(time.perf_counter() - began, epochs_took / epochs, epochs, fitted.best_epoch, run.num_parameters, memory.peak())
 
 
 def make_run(job: Job, place: Workplace, data: FoldData, fitted: Fitted, truncated: dict[str, int]) -> Run:

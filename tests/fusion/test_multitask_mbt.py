@@ -72,11 +72,24 @@ def test_the_fused_logits_are_the_weighted_sum_of_the_present_heads() -> None:
     torch.testing.assert_close(silent.logits, 0.5 * silent.heads["text"] + 0.3 * silent.heads["video"])
 
 
-@pytest.mark.parametrize(("centre", "pairs"), [("none", 3), ("text", 2), ("audio", 2), ("video", 2)])
+def test_one_bottleneck_for_all_is_the_mean_of_three_copies() -> None:
+    model, batch = make_small("multitask_mbt", num_bottleneck_layers=1, dropout=0.0, centre="all").eval(), take(make_batch(), [0])
+    assert model.pairs == [("text", "audio", "video")]
+    assert model.bottlenecks.shape == (1, 8)
+    encoded = {m: model.encode(m, batch) for m in model.modalities}
+    found = model.exchange(encoded, batch.present)
+    for m, (x, mask) in encoded.items():
+        joined = torch.cat([model.bottlenecks[None], x[:, ~mask[0]]], dim=1)
+        torch.testing.assert_close(found[m][:, ~mask[0]], torch_layer(model.layers[0][m])(joined)[:, 1:], atol=1e-5, rtol=1e-5)
+    copies = {m: torch.full((1, 2), value) for m, value in (("text", 1.0), ("audio", 2.0), ("video", 6.0))}
+    assert model.merge(torch.zeros(1, 2), copies, batch.present)[0].tolist() == [3.0, 3.0]
+
+
+@pytest.mark.parametrize(("centre", "pairs"), [("none", 3), ("text", 2), ("audio", 2), ("video", 2), ("all", 1)])
 def test_a_centre_keeps_only_its_own_pairs(centre: str, pairs: int) -> None:
     model = make_small("multitask_mbt", centre=centre)
     assert len(model.pairs) == pairs
-    assert all(centre in pair for pair in model.pairs if centre != "none")
+    assert all(centre in pair for pair in model.pairs if centre not in ("none", "all"))
     assert torch.isfinite(model.eval()(make_batch()).logits).all()
 
 

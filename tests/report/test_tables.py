@@ -91,6 +91,47 @@ def test_published_averages_are_computed_from_the_columns():
     assert (mosei["EmoMBT"][-2].text, mosei["EmoMBT"][-1].text) == ("74.3", "49.6")
 
 
+STATED = {
+    "iemocap": {
+        "Audio": (53.6, 37.7), "Visual": (80.9, 53.1), "Text": (82.2, 52.8), "LF-LSTM": (71.8, 49.5), "LF-Trans": (78.8, 50.3),
+        "EmoEmbs": (72.0, 49.8), "MulT": (77.6, 56.9), "BIMHA": (78.8, 54.3), "CMHA": (84.3, 56.1), "MESE": (84.4, 57.4),
+        "FE2E": (85.7, 57.1), "Le et al": (85.9, 60.9), "EmoMBT": (86.6, 64.6),
+    },
+    "mosei": {
+        "Audio": (57.2, 38.8), "Visual": (57.7, 38.1), "Text": (64.3, 45.8), "LF-LSTM": (63.1, 43.3), "LF-Trans": (64.1, 44.4),
+        "EmoEmbs": (64.2, 44.2), "MulT": (65.4, 45.2), "BIMHA": (64.8, 44.3), "CMHA": (66.1, 45.8), "MESE": (66.8, 46.8),
+        "FE2E": (65.8, 47.0), "Le et al": (67.8, 47.6), "EmoMBT": (74.3, 49.6),
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", STATED)
+def test_the_columns_that_were_typed_give_the_averages_that_the_source_states(name):
+    rows = {row: values for row, _, values in PUBLISHED[name][0].rows}
+    assert list(rows) == list(STATED[name])
+    gaps = {row: [abs(sum(values[k::2]) / 6 - STATED[name][row][k]) for k in (0, 1)] for row, values in rows.items()}
+    assert [row for row, gap in gaps.items() if max(gap) > 0.1] == (["FE2E"] if name == "iemocap" else [])
+
+
+def test_the_ch_sims_columns_add_up_as_in_the_source():
+    columns = zip(*(values for _, _, values in PUBLISHED["ch_sims"][0].rows), strict=True)
+    assert [round(sum(column), 2) for column in columns] == [957.52, 974.41, 525.14, 681.06]
+
+
+def test_values_of_all_labels_carry_their_sd_over_seeds_and_those_of_one_do_not(scores):
+    table = make_main_table(scores["emotion"])
+    assert [cell.small.startswith("± ") for cell in table.lines[2].cells[1:]] == [False] * 12 + [True] * 4
+    assert "mean over 2 seeds ± sd over seeds" in table.caption
+    assert all(cell.small for cell in make_main_table(scores["sentiment"]).lines[3].cells[2:])
+
+
+def test_a_long_table_keeps_its_head_in_sight_and_a_short_one_is_not_cut():
+    lines = tuple(Line((Cell(f"row {i}"), Cell("1"))) for i in range(21))
+    long, short = (Table("", (Column("Model"), Column("F1", "anger")), part) for part in (lines, lines[1:]))
+    assert 'class="scroll long"' in render_html([Heading(1, "T"), long])
+    assert 'class="scroll"' in render_html([Heading(1, "T"), short])
+
+
 def test_a_published_number_has_the_sources_decimals():
     (improvement,) = make_published_table(PUBLISHED["iemocap_matchmap"][0]).lines
     assert improvement.cells[2].text == "7"
