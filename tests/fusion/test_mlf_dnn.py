@@ -33,11 +33,3 @@ def test_its_loss_is_the_papers_weighted_sum(kind: str, own: str) -> None:
     for m, weight, annotation in zip(("text", "audio", "video"), (0.2, 0.8, 0.8), own, strict=True):
         expected = expected + weight * criteria["M"](output.heads[m], batch.targets[annotation])
     torch.testing.assert_close(model.loss(output, batch, criteria), expected)
-
-
-def test_a_head_reads_its_own_modality_alone() -> None:
-    model, batch = make_model("mlf_dnn", SMALL, make_spec("regression")).eval(), make_batch("regression")
-    before, after = model(batch), model(batch.without("audio"))
-    assert torch.equal(before.heads["text"], after.heads["text"])
-    assert not torch.equal(before.heads["audio"], after.heads["audio"])
-    assert not torch.equal(before.logits, after.logits)
