@@ -86,7 +86,8 @@ def _render_head(columns: Sequence[Column]) -> str:
 def _render_line(line: Line, columns: Sequence[Column]) -> str:
     """A row of the table; its first cell heads it."""
     if line.kind == "heading":
-        return f'<tr class="heading"><th scope="rowgroup" colspan="{len(columns)}">{_text(line.cells[0].text)}</th></tr>'
+        rest = f'<td colspan="{len(columns) - 1}"></td>' if len(columns) > 1 else ""
+        return f'<tr class="heading"><th scope="rowgroup">{_text(line.cells[0].text)}</th>{rest}</tr>'
     starts = [column.group and column.group != before.group for before, column in pairwise(columns)]
     cells = [
         f"<td{_class(column, start)}>{_cell(cell)}</td>" for cell, column, start in zip(line.cells[1:], columns[1:], starts, strict=True)
