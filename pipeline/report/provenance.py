@@ -87,8 +87,11 @@ def make_split_table(scores: Scores) -> Table:
 
 
 def make_runs_table(scores: Scores) -> Table:
-    """Every run's selected epoch and fingerprint; a row fitted without epochs has neither an epoch nor parameters to train."""
-    names = ("Fold", "Seed", "Train clips", "Selected epoch", "Parameters")
+    """Every run's selected epoch and fingerprint; a row fitted without epochs has neither an epoch nor parameters to train.
+
+    Cut clips: those of the fold that `max_steps` shortened, by modality.
+    """
+    names = ("Fold", "Seed", "Train clips", "Cut clips", "Selected epoch", "Parameters")
     columns = (Column("Model", numeric=False), *(Column(name) for name in names), Column("Fingerprint", numeric=False))
     lines = []
     for row in ordered_rows(scores):
@@ -98,6 +101,7 @@ def make_runs_table(scores: Scores) -> Table:
                 run["fold"],
                 run["seed"],
                 f"{run['num_train_clips']:,}",
+                ", ".join(f"{m} {count:,}" for m, count in run["truncated"].items() if count) or NOTHING,
                 run["best_epoch"] or NOTHING,
                 f"{described['num_parameters']:,}" if run["best_epoch"] else NOTHING,
             )

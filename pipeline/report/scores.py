@@ -127,6 +127,7 @@ def _score_row(
                 "fold": r.fold,
                 "seed": r.seed,
                 "num_train_clips": r.num_train_clips,
+                "truncated": r.truncated,
                 "fingerprint": r.fingerprint,
                 "best_epoch": r.best_epoch,
                 "history": r.history,

@@ -1,6 +1,6 @@
 """Where a task's numbers come from."""
 
-from pipeline.report.provenance import make_encoder_table
+from pipeline.report.provenance import make_encoder_table, make_runs_table
 
 
 def make_scores(encoder):
@@ -32,3 +32,9 @@ def test_of_many_files_the_first_are_named_and_what_was_replaced_is_said():
 
 def test_imported_features_without_an_origin_are_said_to_have_none():
     assert cells({})[3] == "imported: origin unknown"
+
+
+def test_a_run_says_how_many_clips_were_cut_short():
+    run = {"fold": 0, "seed": 1, "num_train_clips": 1200, "truncated": {"text": 0, "audio": 31}, "best_epoch": 4, "fingerprint": "ab" * 10}
+    scores = {"rows": {"mult": {"model": "mult", "num_parameters": 5, "runs": [run, {**run, "truncated": {}}]}}}
+    assert [line.cells[4].text for line in make_runs_table(scores).lines] == ["audio 31", "–"]
