@@ -181,9 +181,10 @@ def test_bfloat16_agrees_in_sign(name: str) -> None:
 
 
 def refuses(model: type[FusionModel], have: list[str]) -> bool:
-    """Whether a model says of itself that it cannot serve a task that has these modalities and no map."""
+    """Whether a model says of itself that it cannot serve a task that has these modalities, no map, no features and no text encoder."""
     used = sum(m in have for m in model.uses)
-    return model.requires_maps or not set(model.requires) <= set(have) or used < model.min_modalities
+    unread = model.requires_maps or model.reads_label_vectors or set(model.feature_modalities) & set(have)
+    return bool(unread) or not set(model.requires) <= set(have) or used < model.min_modalities
 
 
 @every_model
@@ -191,7 +192,8 @@ def test_every_row_that_can_serve_imported_features_trains_on_one_vector_a_clip(
     cls, kind = class_of(name), kinds_of(name)[-1]
     for missing in ("", *DIMS):
         batch = replace(one_step(restrict(make_batch(kind), set(DIMS) - {missing})), maps={})
-        changes = {"dims": {m: x.shape[-1] for m, x in batch.features.items()}, "maps": {}, "leads_with_cls": ()}
+        dims = {m: x.shape[-1] for m, x in batch.features.items()}
+        changes = {"dims": dims, "maps": {}, "leads_with_cls": (), "shapes": {}, "label_dim": 0}
         if refuses(cls, list(batch.features)):
             with pytest.raises(ModelError):
                 make_small(name, kind, spec=changes)
