@@ -64,7 +64,7 @@ class Project:
         shutil.copy(ROOT / ".dvc" / "config", folder / ".dvc" / "config")
         shutil.copy(ROOT / "params.yaml", folder)
         (folder / "data").mkdir()
-        for name in (".gitignore", "faces/.gitkeep", "logmel/.gitkeep"):
+        for name in (".gitignore", "faces/.gitkeep", "logmel/.gitkeep", "tokens/.gitkeep"):
             (folder / "data" / name).parent.mkdir(exist_ok=True)
             shutil.copy(ROOT / "data" / name, folder / "data" / name)
         if clips:
