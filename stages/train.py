@@ -9,6 +9,8 @@ from stages import PARAMS, WORKERS, ClipsFolder, Device, OutFolder, Params, Plan
 
 EmbeddingsFolder = Annotated[Path, typer.Argument(help="The corpus' embeddings: a folder for each row of `encoders`.")]
 EncodersFolder = Annotated[Path, typer.Argument(help="The encoders' artifacts, whose config.json names the clips that each one saw.")]
+FacesFolder = Annotated[Path, typer.Argument(help="All rows of `faces`, for models that read them themselves; it may be absent.")]
+LogmelFolder = Annotated[Path, typer.Argument(help="All rows of `logmels`, likewise.")]
 Model = Annotated[
     str | None, typer.Option("--model", help="For development: one row or model, or `all` models; refuses an output of dvc.yaml.")
 ]
@@ -19,6 +21,8 @@ def main(
     clips: ClipsFolder,
     embeddings: EmbeddingsFolder,
     encoders: EncodersFolder,
+    faces: FacesFolder,
+    logmel: LogmelFolder,
     out: OutFolder,
     params: Params = PARAMS,
     workers: Workers = WORKERS,
@@ -32,11 +36,13 @@ def main(
     Each run (row × fold × seed) keeps its weights, learning curve, and predictions for valid and test: of the fused output, of every head,
     and with each modality removed. Runs whose fingerprint has not changed are reused; an interrupted training resumes at its last run.
 
-    Example: python -m stages.train demo_emotion data/clips/demo data/embeddings/demo data/encoders data/runs/demo_emotion
+    Example: python -m stages.train demo_emotion data/clips/demo data/embeddings/demo data/encoders data/faces data/logmel \
+        data/runs/demo_emotion
     """
     from pipeline.training.runner import TrainOptions, train_zoo
 
-    return train_zoo(params, task, clips, embeddings, encoders, out, TrainOptions(workers, device, model, recompute, plan))
+    options, features = TrainOptions(workers, device, model, recompute, plan), {"faces": faces, "logmel": logmel}
+    return train_zoo(params, task, clips, embeddings, encoders, out, options, features)
 
 
 if __name__ == "__main__":

@@ -21,8 +21,9 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.errors import ModelError, ParamsError
+from pipeline.fusion.spec import ModelSpec as ModelSpec
 from pipeline.params import build
-from pipeline.tasks.config import MODALITIES
+from pipeline.tasks.config import FEATURES, MODALITIES
 
 OWN_ANNOTATION = {"text": "T", "audio": "A", "video": "V"}
 
@@ -84,29 +85,6 @@ class Output:
         return Output(self.logits.float(), heads, {k: x.float() if x.is_floating_point() else x for k, x in self.extras.items()})
 
 
-@dataclass(frozen=True)
-class ModelSpec:
-    """What a task and its embeddings fix about a model; saved with each run.
-
-    Attributes:
-        kind: multi_label, multi_class or regression.
-        num_outputs: labels, classes or values.
-        dims: modality → width of its sequence.
-        maps: modality → (positions, width) of its un-pooled map, where cached.
-        annotations: ("M",), or ("M", "T", "A", "V") where each modality has labels of its own.
-        target_sd: standard deviation of the train part's M (regression); 1 elsewhere.
-        leads_with_cls: modalities whose first step is their encoder's own [CLS], a summary of the others.
-    """
-
-    kind: str
-    num_outputs: int
-    dims: dict[str, int]
-    maps: dict[str, tuple[int, int]] = field(default_factory=dict)
-    annotations: tuple[str, ...] = ("M",)
-    target_sd: float = 1.0
-    leads_with_cls: tuple[str, ...] = ()
-
-
 class Standardise(nn.Module):
     """Subtract the train part's mean and divide by its standard deviation, per modality and dimension; (batch, time, dim) each."""
 
@@ -141,6 +119,8 @@ class FusionModel(nn.Module, ABC):
         min_modalities: how many it needs at least.
         map_modalities: modalities whose un-pooled map it reads where one is cached.
         requires_maps: whether it cannot do without them.
+        feature_modalities: modalities of which it reads the features themselves, before any network: faces, log-mels.
+        reads_label_vectors: whether it compares with vectors that stand for the outputs.
         without_gradient: names of parameters that receive none, with the reason in the model's header.
 
     Raises:
@@ -154,6 +134,8 @@ class FusionModel(nn.Module, ABC):
     min_modalities: ClassVar[int] = 1
     map_modalities: ClassVar[tuple[str, ...]] = ()
     requires_maps: ClassVar[bool] = False
+    feature_modalities: ClassVar[tuple[str, ...]] = ()
+    reads_label_vectors: ClassVar[bool] = False
     without_gradient: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, hyperparams: Any, spec: ModelSpec) -> None:
@@ -176,6 +158,18 @@ class FusionModel(nn.Module, ABC):
             raise ModelError(f"{name} needs {cls.min_modalities} of {', '.join(cls.uses)}; the task's encoders have: {have}")
         if cls.requires_maps and (unmapped := [m for m in cls.map_modalities if m not in spec.maps]):
             raise ModelError(f"{name} reads the un-pooled map of {', '.join(unmapped)}; set `map: true` in that row of `encoders`")
+        if unread := [m for m in cls.feature_modalities if m in spec.dims and m not in spec.shapes]:
+            keys = ", ".join(f"{m}: {FEATURES[m]}/<row>" for m in unread)
+            raise ModelError(f"{name} reads the {' and '.join(unread)} before any encoder; add `features: {{{keys}}}` to the task")
+        if cls.reads_label_vectors and not spec.label_dim:
+            raise ModelError(
+                f"{name} compares with vectors of the labels' words, and the task has no text encoder that can be run on words here "
+                f"(imported features have none); leave its row out, or give `glove`, a file of word vectors"
+            )
+
+    def set_label_vectors(self, vectors: Tensor) -> None:
+        """Take the vectors that stand for the outputs, (words, label_dim) float32; only of a model that `reads_label_vectors`."""
+        raise NotImplementedError(f"{type(self).__name__} reads no label vectors")
 
     @property
     def unscored_epochs(self) -> int:

@@ -42,13 +42,14 @@ def judge_on_task(params: Path, task: str, data: Path, out: Path, options: Train
     Args:
         params: params.yaml, or an overlay, with the task.
         task: its name.
-        data: the folder of clips/, embeddings/ and encoders/.
+        data: the folder of clips/, embeddings/ and encoders/, and of faces/ and logmel/ where a row reads them.
         out: written.
         options: of the training.
     """
     corpus = Task.read(params, task).config.corpus
     world = {name: data / name / corpus for name in ("clips", "embeddings")}
-    train_zoo(params, task, world["clips"], world["embeddings"], data / "encoders", out / "runs", options)
+    features = {name: data / name for name in ("faces", "logmel")}
+    train_zoo(params, task, world["clips"], world["embeddings"], data / "encoders", out / "runs", options, features)
     return _write(params, task, score_rows(Task.read(params, task), world["clips"], out / "runs", _evaluation(params)), out)
 
 

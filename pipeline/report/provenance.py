@@ -17,7 +17,8 @@ def make_encoder_table(scores: Scores) -> Table:
     lines = []
     for (modality, row), encoder in sorted(found.items(), key=lambda item: (("text", "audio", "video").index(item[0][0]), item[0][1])):
         config, embedding = encoder.get("config", {}), encoder.get("embedding", {})
-        cells = [modality, f"`{row}`", str(config.get("network", NOTHING)), _origin(config, encoder.get("fit_share"))]
+        network = "trained with the model" if "features" in config else str(config.get("network", NOTHING))
+        cells = [modality, f"`{row}`", network, _origin(config, encoder.get("fit_share"))]
         cells += [
             encoder.get("fit_share") or NOTHING,
             _digests(encoder.get("digests", [encoder["digest"]])),
@@ -44,7 +45,9 @@ def explain_shares(scores: Scores) -> Iterable[Block]:
 
 
 def _origin(config: Mapping[str, Any], fit_share: str | None) -> str:
-    """Where embeddings come from: fitted here, what names the weights' version (digests shortened), or the imported files."""
+    """Where embeddings come from: fitted here, what names the weights' version (digests shortened), the imported files, or no encoder."""
+    if "features" in config:
+        return f"{config['features']} {config['version']}, pictures of {' × '.join(map(str, config['shape']))}"
     origin = config.get("origin", {})
     if not config or "files" in origin:
         return _imported(origin)

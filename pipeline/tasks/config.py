@@ -7,6 +7,8 @@ from typing import Any, Literal
 from pipeline.errors import ParamsError
 
 MODALITIES = ("text", "audio", "video")
+FEATURES = {"audio": "logmel", "video": "faces"}
+"""What of a modality a model may read itself, before any network: the folder of the rows of `logmels`, of `faces`."""
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,7 @@ class TaskConfig:
         kind: what is predicted.
         split: name of one of the corpus' splits.
         encoders: modality to row of `encoders`.
+        features: modality to what precedes its encoder (audio: logmel/<row>, video: faces/<row>), for models that read that themselves.
         disjoint: pair of parts ("train-test") to what they must not share: `none`, `group` or `speaker`.
         labels: multi_label: label columns; a value above 0 is a positive.
         label: multi_class: the label column, where each clip has one.
@@ -38,6 +41,7 @@ class TaskConfig:
     kind: Literal["multi_label", "multi_class", "regression"]
     split: str
     encoders: dict[str, str]
+    features: dict[str, str] = field(default_factory=dict)
     disjoint: dict[str, Literal["none", "group", "speaker"]] = field(default_factory=dict)
     labels: tuple[str, ...] = ()
     label: str | None = None
@@ -61,6 +65,10 @@ class TaskConfig:
         unknown = set(self.encoders) - set(MODALITIES)
         if unknown or not self.encoders:
             raise ValueError(f"`encoders` maps one or more of {', '.join(MODALITIES)} to rows of `encoders`, not {sorted(unknown)}")
+        folders = {m: f"{FEATURES[m]}/" for m in FEATURES if m in self.encoders}
+        if any(not row.startswith(folders.get(m, row + "/")) for m, row in self.features.items()):
+            wanted = ", ".join(f"{m}: {folder}<row>" for m, folder in folders.items()) or "nothing"
+            raise ValueError(f"`features` maps a modality that has an encoder to what precedes it ({wanted}), not {self.features}")
         pairs = ("train-valid", "train-test", "valid-test")
         if set(self.disjoint) - set(pairs):
             raise ValueError(f"`disjoint` maps pairs of parts, {', '.join(pairs)}, not {sorted(set(self.disjoint) - set(pairs))}")

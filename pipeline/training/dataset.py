@@ -5,8 +5,8 @@ The packed arrays are the shards' own, in float16, held once for all folds, runs
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,11 +16,13 @@ from torch import Tensor
 
 from pipeline.embed.encoder import Encoder
 from pipeline.errors import CacheError
-from pipeline.fusion.base import Batch, ModelSpec
+from pipeline.fusion.base import Batch, FusionModel, ModelSpec
 from pipeline.shards.features import Features
+from pipeline.training.label_vectors import LabelVectors
 
 # Text encoders of transformers whose tokenizers put a token first that stands for the whole text; T5, say, has none.
 CLS_MODELS = ("albert", "bert", "camembert", "deberta", "deberta-v2", "distilbert", "electra", "mpnet", "roberta", "xlm-roberta")
+PLACES_A_STEP = 8  # places of a picture that take the memory of a step of embeddings, when a net of convolutions is trained on it
 STATISTICS_CLIPS = 256  # clips whose steps are held in float32 at once
 CHECKED_STEPS = 65536  # steps that are looked through for numbers that are not finite at once
 
@@ -71,6 +73,10 @@ class FoldData:
         targets: annotation → target of `ids`.
         statistics: modality → mean and sd (dim,) over the real steps of the train part.
         leads_with_cls: modalities whose first step is their encoder's own [CLS].
+        shapes: modality → (channels, height, width) of its pictures, where the task has such, read yet or not.
+        pictures: modality → packed pictures of `ids`, (pictures, channels · height · width), once a run needs them.
+        picture_statistics: modality → mean and sd of them.
+        label_vectors: where they come from → vectors that stand for the outputs, where some row asks for them.
     """
 
     ids: tuple[str, ...]
@@ -80,6 +86,10 @@ class FoldData:
     targets: dict[str, Tensor]
     statistics: dict[str, tuple[Tensor, Tensor]]
     leads_with_cls: tuple[str, ...] = ()
+    shapes: dict[str, tuple[int, int, int]] = field(default_factory=dict)
+    pictures: dict[str, Packed] = field(default_factory=dict)
+    picture_statistics: dict[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
+    label_vectors: dict[str, LabelVectors] = field(default_factory=dict)
 
     def batch(self, index: Tensor, epoch: int = 0) -> Batch:
         """The clips at `index` (batch,), padded to the longest of them."""
@@ -92,6 +102,19 @@ class FoldData:
             {m: packed.gather(index, int(packed.length.max()))[0] for m, packed in self.maps.items()},
             {a: target[index] for a, target in self.targets.items()},
             epoch,
+        )
+
+    def read_by(self, model: type[FusionModel], hyperparams: Mapping[str, Any]) -> FoldData:
+        """The same as a model reads it: pictures in the place of embeddings, and the label vectors, where it asks for them."""
+        own, source = model.feature_modalities, hyperparams.get("glove", "")
+        return replace(
+            self,
+            sequences=self.sequences | {m: packed for m, packed in self.pictures.items() if m in own},
+            statistics=self.statistics | {m: found for m, found in self.picture_statistics.items() if m in own},
+            shapes={m: shape for m, shape in self.shapes.items() if m in own},
+            pictures={},
+            picture_statistics={},
+            label_vectors={s: x for s, x in self.label_vectors.items() if model.reads_label_vectors and s == source},
         )
 
     def select(self, modalities: tuple[str, ...], maps: tuple[str, ...]) -> FoldData:
@@ -114,22 +137,23 @@ class FoldData:
         return index[torch.stack([packed.length[index] > 0 for packed in self.sequences.values()]).any(0)]
 
     def lengths(self, index: Tensor) -> NDArray[np.int64]:
-        """Steps of all modalities together, (clips,)."""
+        """Steps of all modalities together, (clips,); a picture counts as the steps whose memory it takes."""
         total = torch.zeros(len(index), dtype=torch.int64, device=index.device)
-        for packed in self.sequences.values():
-            total = total + packed.length[index]
+        for m, packed in self.sequences.items():
+            _, height, width = self.shapes.get(m, (1, 1, 1))
+            total = total + packed.length[index] * max(1, height * width // PLACES_A_STEP)
         return total.cpu().numpy()
 
     def to(self, device: torch.device) -> FoldData:
         """On another device."""
-        return FoldData(
-            self.ids,
-            {part: index.to(device) for part, index in self.parts.items()},
-            {m: packed.to(device) for m, packed in self.sequences.items()},
-            {m: packed.to(device) for m, packed in self.maps.items()},
-            {a: target.to(device) for a, target in self.targets.items()},
-            {m: (mean.to(device), sd.to(device)) for m, (mean, sd) in self.statistics.items()},
-            self.leads_with_cls,
+        return replace(
+            self,
+            parts={part: index.to(device) for part, index in self.parts.items()},
+            sequences={m: packed.to(device) for m, packed in self.sequences.items()},
+            maps={m: packed.to(device) for m, packed in self.maps.items()},
+            targets={a: target.to(device) for a, target in self.targets.items()},
+            statistics={m: (mean.to(device), sd.to(device)) for m, (mean, sd) in self.statistics.items()},
+            pictures={m: packed.to(device) for m, packed in self.pictures.items()},
         )
 
     def spec(self, kind: str, num_outputs: int) -> ModelSpec:
@@ -143,7 +167,17 @@ class FoldData:
             tuple(self.targets),
             float(target.std(correction=0)) if kind == "regression" else 1.0,
             tuple(m for m in self.sequences if m in self.leads_with_cls),
+            {m: shape for m, shape in self.shapes.items() if m in self.sequences},
+            max((vectors.values.shape[1] for vectors in self.label_vectors.values()), default=0),
         )
+
+
+def pack(features: Features, name: str, ids: Sequence[str]) -> Packed:
+    """One array of these clips, as views into the corpus' packed values; length 0 where a clip was skipped or is absent."""
+    offsets, places = features.offsets[name], {i: place for place, i in enumerate(features.ids) if i not in features.skips}
+    at = np.asarray([places.get(i, -1) for i in ids], dtype=np.int64)
+    length = np.where(at >= 0, offsets[at + 1] - offsets[at], 0)
+    return Packed.of(features.values[name], np.where(at >= 0, offsets[at], 0), length)
 
 
 def leads_with_cls(encoder: Encoder | None) -> bool:
@@ -171,11 +205,11 @@ def check_finite(features: Features) -> None:
         )
 
 
-def compute_statistics(packed: Packed, index: Tensor) -> tuple[Tensor, Tensor]:
+def compute_statistics(packed: Packed, index: Tensor, at_once: int = STATISTICS_CLIPS) -> tuple[Tensor, Tensor]:
     """Mean and sd over the real steps of the clips at `index`, (dim,) float32 each; 0 and 1 where there are none."""
     dim = packed.values.shape[-1]
     count, total, squares = 0, torch.zeros(dim, dtype=torch.float64), torch.zeros(dim, dtype=torch.float64)
-    for chunk in index.split(STATISTICS_CLIPS):
+    for chunk in index.split(at_once):
         features, padding_mask = packed.gather(chunk)
         steps = features[~padding_mask].double()
         count, total, squares = count + len(steps), total + steps.sum(0), squares + (steps**2).sum(0)

@@ -16,10 +16,10 @@ from pipeline.clips.splits import PARTS, Fold
 from pipeline.embed.encoder import Encoder, list_folds, read_encoder
 from pipeline.errors import ShardError, SplitError
 from pipeline.shards.features import Features, read_features
-from pipeline.shards.fingerprint import fingerprint
 from pipeline.tasks.task import Task
 from pipeline.training.copies import check_copies, count_copies
-from pipeline.training.dataset import FoldData, Packed, check_finite, compute_statistics, leads_with_cls
+from pipeline.training.dataset import FoldData, check_finite, compute_statistics, leads_with_cls, pack
+from pipeline.training.features import digest_rows
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,14 @@ class Source:
         features: of the whole corpus.
         encoder: what made them; None where the corpus came with its features.
         origin: then, which files they were imported from.
+        artifact: the encoder's folder.
     """
 
     row: str
     features: Features
     encoder: Encoder | None
     origin: Mapping[str, Any] = field(default_factory=dict)
+    artifact: Path | None = None
 
     def describe(self) -> dict[str, Any]:
         """What a run keeps of it."""
@@ -53,8 +55,7 @@ class Source:
 
     def fingerprint(self, ids: Sequence[str]) -> str:
         """Of the rows of these clips, skipped and absent ones too."""
-        known = set(self.features.ids)
-        return fingerprint([(i, self.features.fingerprint(i), i in self.features) if i in known else (i, None, False) for i in ids])
+        return digest_rows(self.features, ids)
 
 
 @dataclass
@@ -111,7 +112,7 @@ class EmbeddingsReader:
         encoder = read_encoder(artifact / part)
         if encoder.digest != features.header.encoder_digest:
             raise ShardError(f"{path} was not made by the encoder in {artifact / part}; run embed again")
-        return Source(row, features, encoder)
+        return Source(row, features, encoder, artifact=artifact / part)
 
 
 def read_origin(folder: Path) -> dict[str, Any]:
@@ -159,16 +160,8 @@ def make_fold(task: Task, manifest: Manifest, fold: Fold, sources: Mapping[str, 
     ends = np.cumsum([0, *(len(fold.part(part)) for part in PARTS)])
     parts = {part: torch.arange(int(ends[k]), int(ends[k + 1])) for k, part in enumerate(PARTS)}
     targets = {a: torch.from_numpy(t) for a, t in task.targets([manifest[i] for i in ids]).items()}
-    sequences = {m: _pack(sources[m].features, "sequence", ids) for m in task.modalities}
-    maps = {m: _pack(sources[m].features, "map", ids) for m in task.modalities if "map" in sources[m].features.values}
+    sequences = {m: pack(sources[m].features, "sequence", ids) for m in task.modalities}
+    maps = {m: pack(sources[m].features, "map", ids) for m in task.modalities if "map" in sources[m].features.values}
     statistics = {m: compute_statistics(packed, parts["train"]) for m, packed in sequences.items()}
     own_cls = tuple(m for m in task.modalities if leads_with_cls(sources[m].encoder))
     return FoldData(ids, parts, sequences, maps, targets, statistics, own_cls)
-
-
-def _pack(features: Features, name: str, ids: Sequence[str]) -> Packed:
-    """One array of these clips, as views into the corpus' packed values; length 0 where a clip was skipped or is absent."""
-    offsets, places = features.offsets[name], {i: place for place, i in enumerate(features.ids) if i not in features.skips}
-    at = np.asarray([places.get(i, -1) for i in ids], dtype=np.int64)
-    length = np.where(at >= 0, offsets[at + 1] - offsets[at], 0)
-    return Packed.of(features.values[name], np.where(at >= 0, offsets[at], 0), length)

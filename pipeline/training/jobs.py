@@ -16,6 +16,7 @@ from pipeline.shards.fingerprint import digest_file, fingerprint
 from pipeline.tasks.task import Task
 from pipeline.training.dataset import FoldData
 from pipeline.training.embeddings import Source
+from pipeline.training.features import PictureRow
 from pipeline.training.run import run_folder
 from pipeline.training.zoo import ZooRow
 
@@ -23,7 +24,7 @@ from pipeline.training.zoo import ZooRow
 SOURCES = ("fusion/base.py", "fusion/layers.py", "tasks/*.py", "training/*.py")
 NOT_SOURCES = ("tasks/metrics.py", "tasks/sentiment.py", "training/encoder", "training/exported")
 # Of a task's row: how numbers are shown, and what the fold's parts and the embeddings' fingerprints say more precisely.
-NOT_LEARNED = ("claims", "published", "scale", "disjoint", "split", "encoders", "zoo", "subsets", "copies")
+NOT_LEARNED = ("claims", "published", "scale", "disjoint", "split", "encoders", "zoo", "subsets", "copies", "features")
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,9 @@ def learned_config(task: Task) -> dict[str, Any]:
     return {name: value for name, value in dataclasses.asdict(task.config).items() if name not in NOT_LEARNED}
 
 
-def make_jobs(task: Task, rows: Sequence[ZooRow], folds: Sequence[tuple[FoldData, Mapping[str, Source]]]) -> list[Job]:
+def make_jobs(
+    task: Task, rows: Sequence[ZooRow], folds: Sequence[tuple[FoldData, Mapping[str, Source]]], pictures: Mapping[str, PictureRow]
+) -> list[Job]:
     """Every row × fold × seed.
 
     Raises:
@@ -76,10 +79,13 @@ def make_jobs(task: Task, rows: Sequence[ZooRow], folds: Sequence[tuple[FoldData
         code = source_digests(row.model)
         training = {name: value for name, value in dataclasses.asdict(row.train).items() if name != "seeds"}
         for number, (data, sources) in enumerate(folds):
-            model.check(data.spec(task.config.kind, task.num_outputs))
-            used = {m: (source.identity(), source.fingerprint(data.ids)) for m, source in sources.items() if m in model.uses}
+            read = data.read_by(model, row.hyperparams)
+            model.check(read.spec(task.config.kind, task.num_outputs))
+            own = {m: pictures[m] for m in model.feature_modalities if m in pictures}
+            used = {m: (source.identity(), source.fingerprint(data.ids)) for m, source in (sources | own).items() if m in model.uses}
+            words = [vectors.identity for vectors in read.label_vectors.values()]
             parts = {part: [data.ids[i] for i in index.tolist()] for part, index in data.parts.items()}
             targets = {a: hashlib.blake2b(target.numpy().tobytes(), digest_size=20).hexdigest() for a, target in data.targets.items()}
-            described = (row.name, row.model, row.hyperparams, training, number, task.name, config, parts, targets, used, code)
+            described = (row.name, row.model, row.hyperparams, training, number, task.name, config, parts, targets, used, words, code)
             jobs += [Job(row, number, seed, fingerprint("run", seed, fingerprint(*described))) for seed in row.train.seeds]
     return jobs

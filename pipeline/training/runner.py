@@ -7,11 +7,12 @@ import multiprocessing
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -19,16 +20,19 @@ import torch
 from pipeline.clips.manifest import read_manifest
 from pipeline.clips.splits import read_splits
 from pipeline.errors import ModelError, PipelineError
-from pipeline.fusion.base import ModelSpec, find_model
+from pipeline.fusion.base import find_model
 from pipeline.params import read_table
 from pipeline.progress import show_progress
 from pipeline.shards.previous import Previous, is_dvc_output, open_partial, publish
 from pipeline.tasks.task import Task
 from pipeline.training.copies import write_copies
 from pipeline.training.costs import Cost, append_log, estimate
+from pipeline.training.dataset import FoldData
 from pipeline.training.earlier import copy_finished, find_finished, remove_others
 from pipeline.training.embeddings import EmbeddingsReader, leave_to_encoders, make_fold
+from pipeline.training.features import load_pictures, read_picture_rows
 from pipeline.training.jobs import Job, make_jobs
+from pipeline.training.label_vectors import read_label_vectors
 from pipeline.training.worker import Workplace, keep_freed_memory, one_thread, run_job
 from pipeline.training.zoo import ZooRow, read_zoo
 
@@ -59,9 +63,18 @@ class TrainOptions:
 
 
 def train_zoo(
-    params: Path, task_name: str, clips: Path, embeddings: Path, encoders: Path, out: Path, options: TrainOptions
+    params: Path,
+    task_name: str,
+    clips: Path,
+    embeddings: Path,
+    encoders: Path,
+    out: Path,
+    options: TrainOptions,
+    features: Mapping[str, Path] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Bring every run of a task's zoo below `out`, training only those that no earlier version holds.
+
+    `features`: "faces" and "logmel" → the folder of their rows, read where a row of the zoo reads them itself.
 
     Returns:
         The summary: computed, reused, seconds.
@@ -80,13 +93,18 @@ def train_zoo(
         rows = tuple(row for row in rows if row.name in chosen)
     manifest = read_manifest(clips)
     reader = EmbeddingsReader(task, embeddings, encoders, {m for row in rows for m in find_model(row.model).map_modalities})
+    models = [find_model(row.model) for row in rows]
+    pictures = read_picture_rows(task, features, list(manifest.ids)) if any(model.feature_modalities for model in models) else {}
+    words = {row.hyperparams.get("glove", "") for row, model in zip(rows, models, strict=True) if model.reads_label_vectors}
     folds = []
     for number, fold in enumerate(task.folds(manifest, read_splits(clips))):
         sources = reader.read(number, fold)
-        folds.append((make_fold(task, manifest, leave_to_encoders(fold, sources), sources), sources))
+        data = make_fold(task, manifest, leave_to_encoders(fold, sources), sources)
+        vectors = read_label_vectors(task, sources.get("text"), words)
+        folds.append((replace(data, shapes={m: row.shape for m, row in pictures.items()}, label_vectors=vectors), sources))
     if options.only == "all":
-        rows = leave_out_refusing(rows, folds[0][0].spec(task.config.kind, task.num_outputs))
-    jobs = make_jobs(task, rows, folds)
+        rows = leave_out_refusing(rows, task, folds[0][0])
+    jobs = make_jobs(task, rows, folds, pictures)
     with Previous(out, options.recompute) as previous:
         if options.plan:
             return estimate(jobs, find_finished(jobs, previous), out, options.workers)
@@ -94,19 +112,24 @@ def train_zoo(
             finished = find_finished(jobs, previous)
             copy_finished(jobs, finished, partial)
             missing = [job for job in jobs if job.fingerprint not in finished]
-            train_jobs(missing, Workplace.of(task, folds, partial, choose_device(options.device)), options.workers, out)
+            if any(find_model(job.row.model).feature_modalities for job in missing):
+                loaded = load_pictures([data for data, _ in folds], pictures)
+                folds = [(data, sources) for data, (_, sources) in zip(loaded, folds, strict=True)]
+            place = Workplace.of(task, folds, partial, choose_device(options.device), pictures)
+            train_jobs(missing, place, options.workers, out)
             remove_others(jobs, partial)
             write_copies(reader.copies, partial)
             publish(partial, out)
     return {"computed": len(missing), "reused": len(jobs) - len(missing), "seconds": round(time.monotonic() - began, 1)}
 
 
-def leave_out_refusing(rows: Sequence[ZooRow], spec: ModelSpec) -> tuple[ZooRow, ...]:
+def leave_out_refusing(rows: Sequence[ZooRow], task: Task, data: FoldData) -> tuple[ZooRow, ...]:
     """The rows that a task can serve; the others are named aloud, with their reason."""
     served = []
     for row in rows:
+        model = find_model(row.model)
         try:
-            find_model(row.model).check(spec)
+            model.check(data.read_by(model, row.hyperparams).spec(task.config.kind, task.num_outputs))
             served.append(row)
         except ModelError as error:
             log.warning("%s is left out: %s", row.name, error)

@@ -46,6 +46,8 @@ def fit(row: ZooRow, task: Task, data: FoldData, seed: int) -> Fitted:
     model = make_model(row.model, row.hyperparams, data.spec(task.config.kind, task.num_outputs))
     for m in model.modalities:
         model.inputs.set(m, *(x.cpu() for x in data.statistics[m]))
+    for vectors in data.label_vectors.values():
+        model.set_label_vectors(vectors.values)
     model.to(data.parts["train"].device)
     if not len(data.clips_with_input("train")):
         raise ModelError(f"{row.name}: no clip of the train part has {' or '.join(model.modalities)}; the embeddings' skipped.csv says why")

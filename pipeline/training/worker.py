@@ -9,19 +9,21 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pipeline.fusion.base import find_model
+from pipeline.fusion.base import FusionModel, find_model
 from pipeline.tasks.task import Task
 from pipeline.training.costs import Cost
 from pipeline.training.dataset import FoldData
 from pipeline.training.embeddings import Source
+from pipeline.training.features import PictureRow
 from pipeline.training.jobs import Job, learned_config
 from pipeline.training.memory import AddedMemory
 from pipeline.training.run import Logits, Run, write_run
@@ -39,12 +41,26 @@ class Workplace:
     encoders: tuple[Mapping[str, dict[str, Any]], ...]
     root: Path
     device: str
+    pictures: Mapping[str, dict[str, Any]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, task: Task, folds: Sequence[tuple[FoldData, Mapping[str, Source]]], root: Path, device: str) -> Workplace:
-        """From the folds and their sources."""
+    def of(
+        cls,
+        task: Task,
+        folds: Sequence[tuple[FoldData, Mapping[str, Source]]],
+        root: Path,
+        device: str,
+        pictures: Mapping[str, PictureRow] = MappingProxyType({}),
+    ) -> Workplace:
+        """From the folds and their sources, and the rows of pictures that runs read."""
         described = tuple({m: source.describe() for m, source in sources.items()} for _, sources in folds)
-        return cls(task, tuple(data for data, _ in folds), described, root, device)
+        of_pictures = {m: row.describe() for m, row in pictures.items()}
+        return cls(task, tuple(data for data, _ in folds), described, root, device, of_pictures)
+
+    def describe(self, fold: int, model: FusionModel) -> dict[str, dict[str, Any]]:
+        """Modality → what a run of a model keeps of its encoder, or of the features that the model reads itself."""
+        of_fold = {**self.encoders[fold], **{m: self.pictures[m] for m in model.feature_modalities if m in self.pictures}}
+        return {m: of_fold[m] for m in model.modalities}
 
     def on(self, device: str) -> Workplace:
         """With the folds on a device, once for all runs there; on a GPU with its deterministic kernels."""
@@ -81,7 +97,8 @@ def run_job(job: Job, place: Workplace) -> Cost:
     began, device = time.perf_counter(), torch.device(place.device)
     memory = AddedMemory(device)
     model = find_model(job.row.model)
-    data, truncated = place.folds[job.fold].select(model.uses, model.map_modalities).truncate(job.row.train.max_steps)
+    data = place.folds[job.fold].read_by(model, job.row.hyperparams).select(model.uses, model.map_modalities)
+    data, truncated = data.truncate(job.row.train.max_steps)
     fitted = fit(job.row, place.task, data, job.seed)
     epochs_took = time.perf_counter() - began
     run = make_run(job, place, data, fitted, truncated)
@@ -109,7 +126,7 @@ def make_run(job: Job, place: Workplace, data: FoldData, fitted: Fitted, truncat
         best_epoch=fitted.best_epoch,
         annotations=fitted.model.annotations,
         modalities=fitted.model.modalities,
-        encoders={m: place.encoders[job.fold][m] for m in fitted.model.modalities},
+        encoders=place.describe(job.fold, fitted.model),
         clip_ids={part: tuple(data.ids[i] for i in data.parts[part].tolist()) for part in ("valid", "test")},
         logits=predict_all(fitted, data, job.row.train.precision),
         history=fitted.history,

@@ -64,7 +64,9 @@ class Project:
         shutil.copy(ROOT / ".dvc" / "config", folder / ".dvc" / "config")
         shutil.copy(ROOT / "params.yaml", folder)
         (folder / "data").mkdir()
-        shutil.copy(ROOT / "data" / ".gitignore", folder / "data")
+        for name in (".gitignore", "faces/.gitkeep", "logmel/.gitkeep", "tokens/.gitkeep"):
+            (folder / "data" / name).parent.mkdir(exist_ok=True)
+            shutil.copy(ROOT / "data" / name, folder / "data" / name)
         if clips:
             project.dvc_yaml(lambda stages: [stages.pop(name) for name in ("make_demo", "report")])
             project.params(lambda params: (params.clear(), params.update(PARAMS)))

@@ -13,6 +13,8 @@ from pipeline.fusion.base import Batch, Criterion, FusionModel, ModelSpec, find_
 
 DIMS = {"text": 6, "audio": 5, "video": 7}
 MAP = (4, 7)
+SHAPES = {"audio": (1, 5, 1), "video": (1, 7, 1)}  # of DIMS, for models that read pictures
+LABEL_DIM = 8
 KINDS = ("multi_label", "multi_class", "regression")
 OUTPUTS = {"multi_label": 3, "multi_class": 4, "regression": 1}
 SUBNETS = {"text_dim": 8, "text_out": 8, "audio_dim": 8, "video_dim": 8}
@@ -33,6 +35,8 @@ SMALL: dict[str, dict[str, Any]] = {
     "bimha": {"dim": 8, "num_heads": 2},
     "cmha": {"dim": 8, "num_heads": 2, "reconstruction_epochs": 0},  # the batches say epoch 1
     "mese": {"dim": 8, "num_layers": 1, "num_heads": 2, "attention_dim": 8},
+    "fe2e": {"dim": 8, "num_layers": 1, "num_heads": 2, "width": 4, "hidden": 8},
+    "emo_embs": {"audio_dim": 8, "video_dim": 8},
     "label_transformer": {"dim": 8, "num_layers": 2, "num_heads": 2},
     "misa": {"dim": 16, "recurrent_dim": 4, "dropout": 0.0, "transformer_dropout": 0.0},
     "almt": {"dim": 8, "num_tokens": 3, "num_heads": 2},
@@ -64,10 +68,11 @@ VARIANTS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
 
 
 def make_spec(kind: str = "multi_label", **changes: Any) -> ModelSpec:
-    """Text that leads with a CLS, audio and video, with a map for the video, and own annotations where the kind has them."""
+    """Text that leads with a CLS, audio and video, with maps and shapes, label vectors, and own annotations where the kind has them."""
     annotations = ("M", "T", "A", "V") if kind == "regression" else ("M",)
     target_sd = 0.5 if kind == "regression" else 1.0
-    return replace(ModelSpec(kind, OUTPUTS[kind], dict(DIMS), {"video": MAP}, annotations, target_sd, ("text",)), **changes)
+    spec = ModelSpec(kind, OUTPUTS[kind], dict(DIMS), {"video": MAP}, annotations, target_sd, ("text",), dict(SHAPES), LABEL_DIM)
+    return replace(spec, **changes)
 
 
 def make_target(kind: str, size: int, generator: torch.Generator) -> Tensor:
@@ -151,7 +156,10 @@ def make_small(
     """A small model or variant, the same for the same seed; `spec` changes what the task gives it."""
     torch.manual_seed(seed)
     model, changed, own = VARIANTS.get(name, (name, {}, {}))
-    return make_model(model, {**SMALL.get(model, {}), **changed, **hyperparams}, make_spec(kind, **{**own, **spec}))
+    made = make_model(model, {**SMALL.get(model, {}), **changed, **hyperparams}, make_spec(kind, **{**own, **spec}))
+    if made.reads_label_vectors:
+        made.set_label_vectors(torch.randn(max(2, made.spec.num_outputs), made.spec.label_dim, generator=torch.Generator().manual_seed(0)))
+    return made
 
 
 def train(model: FusionModel, batch: Batch, steps: int, learning_rate: float = 0.01) -> float:

@@ -205,7 +205,8 @@ def test_every_row_that_can_serve_imported_features_trains_on_one_vector_a_clip(
     cls, kind = class_of(name), kinds_of(name)[-1]
     for missing in ("", *DIMS):
         batch = replace(one_step(restrict(make_batch(kind), set(DIMS) - {missing})), maps={})
-        changes = {"dims": {m: x.shape[-1] for m, x in batch.features.items()}, "maps": {}, "leads_with_cls": ()}
+        dims = {m: x.shape[-1] for m, x in batch.features.items()}
+        changes = {"dims": dims, "maps": {}, "leads_with_cls": (), "shapes": {}, "label_dim": 0}
         if refusal(cls, make_spec(kind, **changes)):
             with pytest.raises(ModelError):
                 make_small(name, kind, spec=changes)

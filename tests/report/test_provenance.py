@@ -30,6 +30,11 @@ def test_of_many_files_the_first_are_named_and_what_was_replaced_is_said():
     assert found.endswith("part_2.csd, 0123456789ab and 2 more files; 1,200 numbers that were not finite are 0")
 
 
+def test_features_that_a_model_read_itself_are_named_as_such():
+    found = cells({"row": "faces/demo", "config": {"features": "faces", "version": 1, "config": {}, "shape": [3, 48, 48]}})
+    assert found == ["audio", "`faces/demo`", "trained with the model", "faces 1, pictures of 3 × 48 × 48", "–", "–", "–"]
+
+
 def test_imported_features_without_an_origin_are_said_to_have_none():
     assert cells({})[3] == "imported: origin unknown"
 

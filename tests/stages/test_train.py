@@ -15,7 +15,8 @@ TASK = "emotions"
 
 
 def command(corpus: Corpus, *options: str) -> list[str]:
-    folders = [str(path) for path in (corpus.clips, corpus.embeddings, corpus.encoders, corpus.out)]
+    features = (corpus.root / "faces", corpus.root / "logmel")  # which are not there: no row reads them
+    folders = [str(path) for path in (corpus.clips, corpus.embeddings, corpus.encoders, *features, corpus.out)]
     return [sys.executable, "-m", "stages.train", TASK, *folders, "--params", str(corpus.params), "--device", "cpu", *options]
 
 
