@@ -53,6 +53,7 @@ class ShardJob:
         whole: an earlier shard that holds these very rows, to be copied as it is.
         failed: fingerprint to why a process of this run died or hung at the row.
         num_flushed: rows of `earlier` that this run computed, before a process died.
+        flush_name: file that finished rows are kept in until the shard is whole: its own, or that of one attempt of several.
     """
 
     name: str
@@ -61,6 +62,15 @@ class ShardJob:
     whole: Shard | None = None
     failed: dict[str, Skip] = field(default_factory=dict)
     num_flushed: int = 0
+    flush_name: str = ""
+
+    def __post_init__(self) -> None:
+        self.flush_name = self.flush_name or self.name
+
+    @property
+    def stem(self) -> str:
+        """The shard's name without its ending: the folder of what attempts flush to files of their own."""
+        return self.name.removesuffix(".h5")
 
     @property
     def to_compute(self) -> list[Item]:
@@ -125,7 +135,7 @@ def find_earlier(jobs: Sequence[ShardJob], header: Header, folders: Iterable[Pat
     by_name = {job.name: job for job in jobs}
     found: dict[tuple[str, str], RowPlace] = {}
     for folder in folders if wanted else ():
-        for shard in _read_earlier_shards(folder):
+        for shard in _read_all(list_flushed(folder) if folder == partial else list_shards(folder)):
             job = by_name.get(shard.path.name)
             again = FAILINGS if retry or folder == partial else frozenset[str]()
             is_whole = shard.header == header and again.isdisjoint(shard.skip_reasons)
@@ -135,7 +145,7 @@ def find_earlier(jobs: Sequence[ShardJob], header: Header, folders: Iterable[Pat
                 if reason in again:
                     continue
                 names = takers.get(fingerprint, set())
-                for name in names & {shard.path.name} if folder == partial else names:
+                for name in names & {shard_of(shard.path)} if folder == partial else names:
                     found.setdefault((name, fingerprint), RowPlace(shard.path, place))
         if len(found) == len(wanted):
             break
@@ -144,21 +154,35 @@ def find_earlier(jobs: Sequence[ShardJob], header: Header, folders: Iterable[Pat
 
 
 def take_flushed(job: ShardJob, partial: Path) -> None:
-    """Let a job whose process died go on from the rows that it had flushed, in the place of an earlier shard of that name."""
-    path, todo = partial / job.name, len(job.to_compute)
+    """Let a job whose process died, or whose machine, go on from the rows that it had flushed, in the place of earlier shards of that name.
+
+    Clips that a process failed at are not taken: this attempt knows its own, and those of another are tried again.
+    """
+    files = [path for path in (partial / job.name, *sorted((partial / job.stem).glob("*.h5"))) if path.exists()]
+    todo, wanted = len(job.to_compute), {item.fingerprint for item in job.items}
     job.whole = None
-    if not path.exists():
-        return
-    kept = {fingerprint: place for fingerprint, place in job.earlier.items() if place.path != path}
-    held = {fingerprint: RowPlace(path, place) for place, fingerprint in enumerate(read_shard(path).fingerprints)}
-    wanted = {item.fingerprint for item in job.items} - job.failed.keys()
-    job.earlier = kept | {fingerprint: place for fingerprint, place in held.items() if fingerprint in wanted}
+    taken = {fingerprint: place for fingerprint, place in job.earlier.items() if place.path not in files}
+    for shard in _read_all(files):
+        for place, (fingerprint, reason) in enumerate(zip(shard.fingerprints, shard.skip_reasons, strict=True)):
+            if fingerprint in wanted and reason not in FAILINGS:
+                taken.setdefault(fingerprint, RowPlace(shard.path, place))
+    job.earlier = taken
     job.num_flushed += todo - len(job.to_compute)
 
 
-def _read_earlier_shards(folder: Path) -> Iterator[Shard]:
-    """Yield the shards of an earlier version, without those that are torn, which is told."""
-    for path in list_shards(folder):
+def list_flushed(partial: Path) -> list[Path]:
+    """Return the shards of a folder being written, and what attempts at them flushed to files of their own."""
+    return [*list_shards(partial), *sorted(partial.glob("shard-*/*.h5"))]
+
+
+def shard_of(path: Path) -> str:
+    """Return the name of the shard that a file belongs to, be it the shard or what an attempt flushed."""
+    return path.name if path.name.startswith("shard-") else f"{path.parent.name}.h5"
+
+
+def _read_all(paths: Iterable[Path]) -> Iterator[Shard]:
+    """Yield shards without those that are torn, which is told."""
+    for path in paths:
         try:
             yield read_shard(path)
         except ShardError as error:

@@ -7,7 +7,7 @@ import multiprocessing
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -22,6 +22,7 @@ from pipeline.errors import ModelError, PipelineError
 from pipeline.fusion.base import ModelSpec, find_model
 from pipeline.params import read_table
 from pipeline.progress import show_progress
+from pipeline.shards.engine import LOCAL, Engine
 from pipeline.shards.previous import Previous, is_dvc_output, open_partial, publish
 from pipeline.tasks.task import Task
 from pipeline.training.copies import write_copies
@@ -29,13 +30,13 @@ from pipeline.training.costs import Cost, append_log, estimate
 from pipeline.training.earlier import copy_finished, find_finished, remove_others
 from pipeline.training.embeddings import EmbeddingsReader, leave_to_encoders, make_fold
 from pipeline.training.jobs import Job, make_jobs
+from pipeline.training.on_ray import RunJob, train_on_ray
 from pipeline.training.worker import Workplace, keep_freed_memory, one_thread, run_job
 from pipeline.training.zoo import ZooRow, read_zoo
 
 log = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_LOOKS = 0.5
-RunJob = Callable[[Job, Workplace], Cost]  # trains a job and keeps what it gave
 _place: list[Workplace] = []  # of this worker process
 
 
@@ -49,6 +50,7 @@ class TrainOptions:
         only: "all" models, or one row or model by name, for development; None: the table `zoo`.
         recompute: train runs again whose recorded version cannot be read.
         plan: count only, write nothing.
+        engine: what spreads the runs.
     """
 
     workers: int = 1
@@ -56,6 +58,7 @@ class TrainOptions:
     only: str | None = None
     recompute: bool = False
     plan: bool = False
+    engine: Engine = LOCAL
 
 
 def train_zoo(
@@ -94,7 +97,8 @@ def train_zoo(
             finished = find_finished(jobs, previous)
             copy_finished(jobs, finished, partial)
             missing = [job for job in jobs if job.fingerprint not in finished]
-            train_jobs(missing, Workplace.of(task, folds, partial, choose_device(options.device)), options.workers, out)
+            device = options.device if options.engine.is_ray else choose_device(options.device)
+            train_jobs(missing, Workplace.of(task, folds, partial, device), options.workers, out, engine=options.engine)
             remove_others(jobs, partial)
             write_copies(reader.copies, partial)
             publish(partial, out)
@@ -113,8 +117,12 @@ def leave_out_refusing(rows: Sequence[ZooRow], spec: ModelSpec) -> tuple[ZooRow,
     return tuple(served)
 
 
-def train_jobs(jobs: Sequence[Job], place: Workplace, workers: int, out: Path, run: RunJob = run_job) -> None:
-    """Train runs here or in worker processes, and log what each took."""
+def train_jobs(jobs: Sequence[Job], place: Workplace, workers: int, out: Path, run: RunJob = run_job, engine: Engine = LOCAL) -> None:
+    """Train runs here, in worker processes or on other machines, and log what each took."""
+    if engine.is_ray:
+        for job, (cost, device) in train_on_ray(engine, jobs, place, workers, run):
+            append_log(out, job, cost, device)
+        return
     devices = [place.device]
     if place.device == "cuda":
         devices = [f"cuda:{n}" for n in range(torch.cuda.device_count())]
