@@ -1,6 +1,7 @@
 """What a feature stage has to do: which rows are there already, which have to be computed, shard by shard."""
 
 import logging
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +20,7 @@ FAILINGS = {CRASHED, TIMEOUT, OUT_OF_MEMORY}
 """Reasons of clips that a process failed at. The machine may have its part in them, so what an unfinished run gave up is tried again."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class RowPlace:
     """Where a row stands: a shard and its place in it."""
 
@@ -27,7 +28,7 @@ class RowPlace:
     place: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Item:
     """A row to be written.
 
@@ -128,29 +129,31 @@ def find_earlier(jobs: Sequence[ShardJob], header: Header, folders: Iterable[Pat
     Raises:
         CacheError: a version is needed, recorded and cannot be read.
     """
-    wanted = {(job.name, item.fingerprint) for job in jobs for item in job.items if not isinstance(item.source, Skip)}
-    takers: dict[str, set[str]] = {}
-    for name, fingerprint in wanted:
-        takers.setdefault(fingerprint, set()).add(name)
+    takers: dict[str, tuple[str, ...]] = {}
+    for job in jobs:
+        alone = (job.name,)  # nearly always: a million fingerprints share these few
+        for item in job.items:
+            if not isinstance(item.source, Skip) and job.name not in (names := takers.get(item.fingerprint, ())):
+                takers[item.fingerprint] = (*names, job.name) if names else alone
     by_name = {job.name: job for job in jobs}
-    found: dict[tuple[str, str], RowPlace] = {}
-    for folder in folders if wanted else ():
+    found: dict[str, dict[str, RowPlace]] = {job.name: {} for job in jobs}
+    missing = sum(map(len, takers.values()))
+    for folder in folders if missing else ():
+        again = FAILINGS if retry or folder == partial else frozenset[str]()
         for shard in _read_all(list_flushed(folder) if folder == partial else list_shards(folder)):
-            job = by_name.get(shard.path.name)
-            again = FAILINGS if retry or folder == partial else frozenset[str]()
+            job_of_name = by_name.get(shard.path.name)
             is_whole = shard.header == header and again.isdisjoint(shard.skip_reasons)
-            if job is not None and job.whole is None and is_whole and job.is_held_by(shard):
-                job.whole = shard
+            if job_of_name is not None and job_of_name.whole is None and is_whole and job_of_name.is_held_by(shard):
+                job_of_name.whole = shard
             for place, (fingerprint, reason) in enumerate(zip(shard.fingerprints, shard.skip_reasons, strict=True)):
-                if reason in again:
-                    continue
-                names = takers.get(fingerprint, set())
-                for name in names & {shard_of(shard.path)} if folder == partial else names:
-                    found.setdefault((name, fingerprint), RowPlace(shard.path, place))
-        if len(found) == len(wanted):
+                for name in takers.get(fingerprint, ()) if reason not in again else ():
+                    if fingerprint not in found[name] and (folder != partial or name == shard_of(shard.path)):
+                        found[name][fingerprint] = RowPlace(shard.path, place)
+                        missing -= 1
+        if not missing:
             break
     for job in jobs:
-        job.earlier = {i.fingerprint: found[job.name, i.fingerprint] for i in job.items if (job.name, i.fingerprint) in found}
+        job.earlier = found[job.name]
 
 
 def take_flushed(job: ShardJob, partial: Path) -> None:
@@ -158,15 +161,17 @@ def take_flushed(job: ShardJob, partial: Path) -> None:
 
     Clips that a process failed at are not taken: this attempt knows its own, and those of another are tried again.
     """
-    files = [path for path in (partial / job.name, *sorted((partial / job.stem).glob("*.h5"))) if path.exists()]
+    folder = Path(os.path.abspath(partial))
+    files = [path for path in (folder / job.name, *sorted((folder / job.stem).glob("*.h5"))) if path.exists()]
     todo, wanted = len(job.to_compute), {item.fingerprint for item in job.items}
+    held = {
+        fingerprint: RowPlace(shard.path, place)
+        for shard in _read_all(files)
+        for place, (fingerprint, reason) in enumerate(zip(shard.fingerprints, shard.skip_reasons, strict=True))
+        if fingerprint in wanted and reason not in FAILINGS
+    }
     job.whole = None
-    taken = {fingerprint: place for fingerprint, place in job.earlier.items() if place.path not in files}
-    for shard in _read_all(files):
-        for place, (fingerprint, reason) in enumerate(zip(shard.fingerprints, shard.skip_reasons, strict=True)):
-            if fingerprint in wanted and reason not in FAILINGS:
-                taken.setdefault(fingerprint, RowPlace(shard.path, place))
-    job.earlier = taken
+    job.earlier = {fingerprint: place for fingerprint, place in job.earlier.items() if place.path not in files} | held
     job.num_flushed += todo - len(job.to_compute)
 
 

@@ -52,7 +52,7 @@ class Cluster:
         if ray.is_initialized():
             return
         where = address or os.environ.get("RAY_ADDRESS") or "local"
-        own = {"num_cpus": workers, "include_dashboard": False} if where == "local" else {}
+        own: dict[str, Any] = {"num_cpus": workers, "include_dashboard": False} if where == "local" else {}
         try:
             ray.init(where, logging_level=logging.WARNING, **own)
         except Exception as error:  # Ray raises bare ones, too

@@ -8,6 +8,7 @@ stage that computes next to nothing, a second one that reuses everything, an enc
 Prints seconds and peak memory (MB) of each, start-up apart, and by which factors they grow from one size to the next.
 """
 
+import dataclasses
 import json
 import resource
 import subprocess
@@ -28,6 +29,7 @@ from pipeline.clips.splits import Fold, check_ids, read_splits, write_splits
 from pipeline.shards.digests import add_digests
 from pipeline.shards.executor import RunOptions, ShardSettings, run_sharded
 from pipeline.shards.extractor import Extractor, FeatureRow, Row
+from pipeline.shards.fingerprint import fingerprint
 from pipeline.shards.plan import plan_clips
 from tests.conftest import ROOT
 
@@ -83,7 +85,7 @@ def list_clips(count: int) -> Listing:
 def earlier(folder: Path, count: int) -> None:
     """Write the clips.jsonl that knows the digests."""
     (folder / "earlier").mkdir()
-    known = (Clip(**{**vars(clip), "digest": f"{hash(clip.media):040x}"[-40:]}) for clip in list_clips(count).clips)
+    known = (dataclasses.replace(clip, digest=fingerprint(clip.media)) for clip in list_clips(count).clips)
     write_manifest(Manifest(known), folder / "earlier")
 
 
