@@ -14,7 +14,7 @@ from pipeline.errors import PipelineError, SkippedError
 from pipeline.progress import show_progress
 from pipeline.shards.engine import LOCAL, Engine, ShardWork, run_shards_on_ray
 from pipeline.shards.extractor import Extractor, Skip
-from pipeline.shards.plan import ShardJob, find_earlier, plan_clips, plan_features
+from pipeline.shards.plan import ShardJob, find_earlier, plan_clips, plan_features, set_aside
 from pipeline.shards.previous import Previous, is_dvc_output, open_partial, partial_of, publish
 from pipeline.shards.supervisor import Supervisor
 from pipeline.shards.worker import Tally, header_of, run_job
@@ -100,6 +100,8 @@ def run_sharded(
             _find_earlier(parts, extractors, previous)
             return _estimate([job for jobs in parts.values() for job in jobs], out, options)
     with open_partial(out) as partial, Previous(out, options.recompute, partial if options.engine.is_ray else None) as previous:
+        for part, jobs in parts.items():
+            set_aside(jobs, partial / part)
         _find_earlier(parts, extractors, previous)
         tally = Tally()
         for part, jobs in parts.items():

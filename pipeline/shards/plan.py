@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from pipeline.clips.manifest import Manifest
 from pipeline.errors import ShardError
@@ -124,6 +125,7 @@ def find_earlier(jobs: Sequence[ShardJob], header: Header, folders: Iterable[Pat
     """Give each job the places of the rows that an earlier version holds, looking into no more folders than needed.
 
     A shard in `partial` serves the job of its own name alone, which reads it before it writes it anew; others would find other rows there.
+    What was set aside or flushed to a file of its own stays as it is, and serves all.
     Clips that a process failed at are tried again where they stand in `partial`, or anywhere with `retry`.
 
     Raises:
@@ -145,9 +147,10 @@ def find_earlier(jobs: Sequence[ShardJob], header: Header, folders: Iterable[Pat
             is_whole = shard.header == header and again.isdisjoint(shard.skip_reasons)
             if job_of_name is not None and job_of_name.whole is None and is_whole and job_of_name.is_held_by(shard):
                 job_of_name.whole = shard
+            stays = folder != partial or shard.path.parent != partial or shard.path.name not in by_name
             for place, (fingerprint, reason) in enumerate(zip(shard.fingerprints, shard.skip_reasons, strict=True)):
                 for name in takers.get(fingerprint, ()) if reason not in again else ():
-                    if fingerprint not in found[name] and (folder != partial or name == shard_of(shard.path)):
+                    if fingerprint not in found[name] and (stays or name == shard.path.name):
                         found[name][fingerprint] = RowPlace(shard.path, place)
                         missing -= 1
         if not missing:
@@ -180,9 +183,14 @@ def list_flushed(partial: Path) -> list[Path]:
     return [*list_shards(partial), *sorted(partial.glob("shard-*/*.h5"))]
 
 
-def shard_of(path: Path) -> str:
-    """Return the name of the shard that a file belongs to, be it the shard or what an attempt flushed."""
-    return path.name if path.name.startswith("shard-") else f"{path.parent.name}.h5"
+def set_aside(jobs: Sequence[ShardJob], partial: Path) -> None:
+    """Move shards of a killed run that hold rows of other jobs, since `num_shards` was another, to where no job writes them anew."""
+    wanted = {job.name: {item.fingerprint for item in job.items} for job in jobs}
+    for shard in _read_all(list_shards(partial)):
+        if not wanted.get(shard.path.name, set()).issuperset(shard.fingerprints):
+            folder = shard.path.with_suffix("")
+            folder.mkdir(exist_ok=True)
+            shard.path.rename(folder / f"{uuid4().hex}.h5")
 
 
 def _read_all(paths: Iterable[Path]) -> Iterator[Shard]:
