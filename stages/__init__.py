@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -24,6 +24,15 @@ OutFolder = Annotated[Path, typer.Argument(help="The folder to write; it is repl
 Params = Annotated[Path, typer.Option("--params", envvar="PIPELINE_PARAMS", help="The parameters of all stages.")]
 Workers = Annotated[int, typer.Option("--workers", min=1, envvar="PIPELINE_WORKERS", help="Processes; changes the speed, never a result.")]
 Device = Annotated[str, typer.Option("--device", envvar="PIPELINE_DEVICE", help="auto, cpu, cuda or cuda:<n>.")]
+EngineName = Annotated[
+    Literal["local", "ray"], typer.Option("--engine", envvar="PIPELINE_ENGINE", help="Processes of this machine, or a Ray cluster.")
+]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        "--address", envvar="PIPELINE_RAY_ADDRESS", help="The Ray cluster: auto, host:port; else RAY_ADDRESS, or this machine alone."
+    ),
+]
 Plan = Annotated[bool, typer.Option("--plan", help="Say what would be computed and reused, with an estimate; write nothing.")]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first clips, for development; refuses an output of dvc.yaml.")]
 Recompute = Annotated[

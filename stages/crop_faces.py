@@ -3,7 +3,22 @@
 from pathlib import Path
 from typing import Any
 
-from stages import PARAMS, WORKERS, ClipsFolder, Limit, MediaFolder, OutFolder, Params, Plan, Recompute, Row, Workers, run_stage
+from stages import (
+    PARAMS,
+    WORKERS,
+    Address,
+    ClipsFolder,
+    EngineName,
+    Limit,
+    MediaFolder,
+    OutFolder,
+    Params,
+    Plan,
+    Recompute,
+    Row,
+    Workers,
+    run_stage,
+)
 
 
 def main(
@@ -16,6 +31,8 @@ def main(
     plan: Plan = False,
     limit: Limit = None,
     recompute: Recompute = False,
+    engine: EngineName = "local",
+    address: Address = None,
 ) -> dict[str, Any]:
     """Crop the speaker's face from every clip of a corpus.
 
@@ -27,11 +44,12 @@ def main(
     from pipeline.clips.manifest import read_manifest
     from pipeline.extract.faces import FaceExtractor, FacesConfig
     from pipeline.params import read_row, read_section
+    from pipeline.shards.engine import Engine
     from pipeline.shards.executor import RunOptions, ShardSettings, run_sharded
 
     config = read_row(params, "faces", row, FacesConfig)
     settings = read_section(params, "shards", ShardSettings)
-    options = RunOptions(workers, limit, recompute, plan)
+    options = RunOptions(workers, limit, recompute, plan, Engine(engine, address))
     return run_sharded(read_manifest(clips), FaceExtractor(config, Path(media)), out, settings, options)
 
 

@@ -9,6 +9,8 @@ from stages import PARAMS, WORKERS, ClipsFolder, Device, Params, Plan, Row, Work
 
 EmbeddingsFolder = Annotated[Path, typer.Argument(help="The corpus' embeddings: a folder for each row of `encoders`.")]
 EncodersFolder = Annotated[Path, typer.Argument(help="The encoders' artifacts.")]
+FacesFolder = Annotated[Path, typer.Argument(help="All rows of `faces`, for models that read them themselves; it may be absent.")]
+LogmelFolder = Annotated[Path, typer.Argument(help="All rows of `logmels`, likewise.")]
 SearchFolder = Annotated[Path, typer.Argument(help="The folder to write; finished trials in it are kept.")]
 Model = Annotated[str | None, typer.Option("--model", help="One row or model, or `all`; else the rows that the task trains.")]
 
@@ -20,6 +22,8 @@ def main(
     clips: ClipsFolder,
     embeddings: EmbeddingsFolder,
     encoders: EncodersFolder,
+    faces: FacesFolder,
+    logmel: LogmelFolder,
     out: SearchFolder,
     params: Params = PARAMS,
     workers: Workers = WORKERS,
@@ -36,16 +40,18 @@ def main(
     tuned.yaml, which `train`, `evaluate` and `report` take as --params.
 
     Examples:
-      python -m stages.search demo_emotion data/clips/demo data/embeddings/demo data/encoders data/search/demo_emotion --plan
+      python -m stages.search demo_emotion data/clips/demo data/embeddings/demo data/encoders data/faces data/logmel
+      data/search/demo_emotion --plan
 
-      python -m stages.train demo_emotion data/clips/demo data/embeddings/demo data/encoders data/tuned/demo_emotion
-      --params data/search/demo_emotion/tuned.yaml
+      python -m stages.train demo_emotion data/clips/demo data/embeddings/demo data/encoders data/faces data/logmel
+      data/tuned/demo_emotion --params data/search/demo_emotion/tuned.yaml
     """
     from pipeline.search.apply import apply_results
-    from pipeline.search.search import Folders, search_zoo
+    from pipeline.search.search import search_zoo
+    from pipeline.training.folds import Folders
     from pipeline.training.runner import TrainOptions
 
-    folders = Folders(clips, embeddings, encoders)
+    folders = Folders(clips, embeddings, encoders, {"faces": faces, "logmel": logmel})
     summary = search_zoo(params, task, folders, out, TrainOptions(workers, device, model, plan=plan))
     return {**summary, "applied": apply_results(params, out)} if apply and not plan else summary
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from stages import PARAMS, ClipsFolder, Limit, OutFolder, Params, Plan, Recompute, Row, run_stage
+from stages import PARAMS, Address, ClipsFolder, EngineName, Limit, OutFolder, Params, Plan, Recompute, Row, run_stage
 
 
 def main(
@@ -13,6 +13,8 @@ def main(
     plan: Plan = False,
     limit: Limit = None,
     recompute: Recompute = False,
+    engine: EngineName = "local",
+    address: Address = None,
 ) -> dict[str, Any]:
     """Tokenize the transcript of every clip of a corpus.
 
@@ -25,11 +27,12 @@ def main(
     from pipeline.clips.manifest import read_manifest
     from pipeline.extract.tokens import TokenExtractor, TokensConfig
     from pipeline.params import read_row, read_section
+    from pipeline.shards.engine import Engine
     from pipeline.shards.executor import RunOptions, ShardSettings, run_sharded
 
     config = read_row(params, "tokens", row, TokensConfig)
     settings = read_section(params, "shards", ShardSettings)
-    options = RunOptions(limit=limit, recompute=recompute, plan=plan)
+    options = RunOptions(limit=limit, recompute=recompute, plan=plan, engine=Engine(engine, address))
     return run_sharded(read_manifest(clips), TokenExtractor(config), out, settings, options)
 
 

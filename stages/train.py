@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from stages import PARAMS, WORKERS, ClipsFolder, Device, OutFolder, Params, Plan, Recompute, Row, Workers, run_stage
+from stages import PARAMS, WORKERS, Address, ClipsFolder, Device, EngineName, OutFolder, Params, Plan, Recompute, Row, Workers, run_stage
 
 EmbeddingsFolder = Annotated[Path, typer.Argument(help="The corpus' embeddings: a folder for each row of `encoders`.")]
 EncodersFolder = Annotated[Path, typer.Argument(help="The encoders' artifacts, whose config.json names the clips that each one saw.")]
@@ -30,6 +30,8 @@ def main(
     plan: Plan = False,
     model: Model = None,
     recompute: Recompute = False,
+    engine: EngineName = "local",
+    address: Address = None,
 ) -> dict[str, Any]:
     """Train the rows of `zoo` in params.yaml on a task.
 
@@ -39,10 +41,11 @@ def main(
     Example: python -m stages.train demo_emotion data/clips/demo data/embeddings/demo data/encoders data/faces data/logmel \
         data/runs/demo_emotion
     """
+    from pipeline.shards.engine import Engine
     from pipeline.training.runner import TrainOptions, train_zoo
 
-    options, features = TrainOptions(workers, device, model, recompute, plan), {"faces": faces, "logmel": logmel}
-    return train_zoo(params, task, clips, embeddings, encoders, out, options, features)
+    options = TrainOptions(workers, device, model, recompute, plan, Engine(engine, address))
+    return train_zoo(params, task, clips, embeddings, encoders, out, options, {"faces": faces, "logmel": logmel})
 
 
 if __name__ == "__main__":

@@ -1,6 +1,9 @@
 """Test media are made here or by the test; real media are used where the checkout has them beside it."""
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +23,21 @@ def realdata() -> Path:
     if not REALDATA.is_dir():
         pytest.skip("no ../shared/realdata beside this checkout")
     return REALDATA
+
+
+@pytest.fixture(scope="session")
+def ray_cluster() -> Iterator[Any]:
+    """Two real Ray nodes on this machine, of one core each; the test is skipped where the extra `ray` is not installed."""
+    os.environ |= {"RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0", "RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}
+    ray = pytest.importorskip("ray", reason="the extra `ray` is not installed")
+    from ray.cluster_utils import Cluster
+
+    node = {"num_cpus": 1, "object_store_memory": 100 << 20}
+    cluster = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})
+    cluster.add_node(**node)
+    yield cluster
+    ray.shutdown()
+    cluster.shutdown()
 
 
 def make_clip(clip_id: str = "a", **changes: object) -> Clip:

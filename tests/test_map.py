@@ -26,6 +26,7 @@ DOORS = {
     "sklearn": {"pipeline/tasks/metrics.py", "pipeline/fusion/linear.py"},
     "matplotlib": {"pipeline/report/"},
     "dvc": {"pipeline/shards/previous.py"},
+    "ray": {"pipeline/shards/ray_engine.py"},
     "ruamel": {"pipeline/clips/ready_rows.py", "pipeline/search/apply.py"},
 }
 BARE_IMAGE = {"dvc", "av", "librosa", "facenet_pytorch", "ruamel"}  # a GPU image lacks these

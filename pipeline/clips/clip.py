@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from pipeline.errors import ManifestError
@@ -10,7 +10,7 @@ from pipeline.errors import ManifestError
 Label = float | str | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Clip:
     """One labelled stretch of one recording, as a line of clips.jsonl holds it.
 
@@ -79,7 +79,7 @@ class Clip:
 
     def to_json(self) -> dict[str, Any]:
         """Return the clip as a JSON object, without the fields that say nothing."""
-        return {name: value for name, value in asdict(self).items() if value not in (None, {})}
+        return {name: value for name in _TYPES if (value := getattr(self, name)) not in (None, {})}
 
     @classmethod
     def from_json(cls, values: Any) -> "Clip":

@@ -17,7 +17,7 @@ def embed_folds(
 ) -> dict[str, Any]:
     """Embed a folder of features with each artifact of an encoder, into `out` or, where there are folds, into out/fold-<k>.
 
-    The device has all of a run's cores: `options.workers` threads decode beside it, and no worker processes are started.
+    A device has all of a run's cores: `options.workers` threads decode beside it, and no worker processes are started on this machine.
 
     Returns:
         The summary of the run, all folds together.

@@ -44,7 +44,7 @@ def ablate(overlay: Path, task: str, data: Path, out: Path, options: TrainOption
     Args:
         overlay: of params.yaml, with rows in `zoo` and the section `ablation`.
         task: its name.
-        data: the folder of clips/, embeddings/ and encoders/.
+        data: the folder of clips/, embeddings/ and encoders/, and of faces/ and logmel/ where a row reads them.
         out: an empty folder or that of the same ablation before; nothing that dvc.yaml knows.
         options: of the training.
 
@@ -60,7 +60,8 @@ def ablate(overlay: Path, task: str, data: Path, out: Path, options: TrainOption
     params = _write_params(overlay, task, out / PARAMS)
     of_task = Task.read(params, task)
     clips, embeddings = (data / name / of_task.config.corpus for name in ("clips", "embeddings"))
-    trained = train_zoo(params, task, clips, embeddings, data / "encoders", out / RUNS, options)
+    features = {name: data / name for name in ("faces", "logmel")}
+    trained = train_zoo(params, task, clips, embeddings, data / "encoders", out / RUNS, options, features)
     manifest, rows = read_manifest(clips), list(of_task.config.zoo)
     evaluate = read_section(params, "evaluate", EvaluateConfig)
     folds = of_task.folds(manifest, read_splits(clips))

@@ -10,14 +10,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.clips.manifest import read_manifest
-from pipeline.clips.splits import Fold, read_splits
 from pipeline.errors import ModelError, ParamsError
-from pipeline.fusion.base import find_model
+from pipeline.fusion.base import ModelSpec, find_model
 from pipeline.params import read_section, read_table
 from pipeline.search.config import SearchConfig, draw_points
 from pipeline.search.results import RowResult, TrialResult, write_results
@@ -26,22 +23,13 @@ from pipeline.search.trials import Trial, make_trials, without_own
 from pipeline.tasks.task import Task
 from pipeline.training.costs import estimate
 from pipeline.training.dataset import FoldData
-from pipeline.training.embeddings import EmbeddingsReader, Source, leave_to_encoders, make_fold
+from pipeline.training.folds import Folders, FoldsReader
 from pipeline.training.jobs import Job, make_jobs
 from pipeline.training.runner import TrainOptions, choose_device, leave_out_refusing, train_jobs
 from pipeline.training.worker import Workplace
 from pipeline.training.zoo import ZooRow, read_zoo
 
 TRIALS = "trials"
-
-
-@dataclass(frozen=True)
-class Folders:
-    """What the search reads of a corpus."""
-
-    clips: Path
-    embeddings: Path
-    encoders: Path
 
 
 def search_zoo(params: Path, task_name: str, folders: Folders, out: Path, options: TrainOptions) -> dict[str, Any]:
@@ -63,14 +51,15 @@ def search_zoo(params: Path, task_name: str, folders: Folders, out: Path, option
     """
     began, task, config = time.monotonic(), Task.read(params, task_name), read_section(params, "search", SearchConfig)
     rows = read_rows(params, task, config, options.only)
-    folds, voters, num_test = read_folds(task, folders, rows, config)
-    spec = folds[0][0].spec(task.config.kind, task.num_outputs)
-    rows = leave_out_refusing(rows, spec)
+    reader = FoldsReader(task, folders, rows)
+    numbers = find_folds(reader, config)
+    folds = [reader.read(number, with_test=False) for number in numbers]
+    rows = leave_out_refusing(rows, task, folds[0][0])
     if not rows:
         raise ModelError(f"tasks.{task.name} can serve none of the rows; the reasons stand above")
     points = draw_points(config)
-    trials = [trial for row in rows for trial in make_trials(row, points, config, spec)]
-    jobs = [make_jobs(task, [trial.row], folds) for trial in trials]
+    trials = [trial for row in rows for trial in make_trials(row, points, config, spec_of(row, task, folds[0][0]))]
+    jobs = [make_jobs(task, [trial.row], folds, reader.pictures) for trial in trials]
     every, root = list({job.fingerprint: job for each in jobs for job in each}.values()), out / TRIALS
     finished = find_trial_runs(every, root)
     if options.plan:
@@ -79,9 +68,10 @@ def search_zoo(params: Path, task_name: str, folders: Folders, out: Path, option
         )
     root.mkdir(parents=True, exist_ok=True)
     missing = [job for job in every if job.fingerprint not in finished]
-    train_jobs(missing, Workplace.of(task, folds, root, choose_device(options.device)), options.workers, root, run_trial)
+    place = Workplace.of(task, reader.load_pictures(folds, missing), root, choose_device(options.device), reader.pictures)
+    train_jobs(missing, place, options.workers, root, run_trial)
     results = judge(trials, jobs, find_trial_runs(every, root))
-    write_results(results, task, config, (voters, num_test), params, out)
+    write_results(results, task, config, count_voters(reader, numbers), params, out)
     return {
         "rows": len(rows),
         "trials": len(trials),
@@ -111,29 +101,27 @@ def read_rows(params: Path, task: Task, config: SearchConfig, only: str | None) 
     return tuple(without_own(row, named[row.name]) for row in rows)
 
 
-def read_folds(
-    task: Task, folders: Folders, rows: Sequence[ZooRow], config: SearchConfig
-) -> tuple[list[tuple[FoldData, Mapping[str, Source]]], int, int]:
-    """Return the searched folds without their test parts, how many clips of any test part they select on, and of how many.
+def spec_of(row: ZooRow, task: Task, data: FoldData) -> ModelSpec:
+    """What a row's model is built for."""
+    return data.read_by(find_model(row.model), row.hyperparams).spec(task.config.kind, task.num_outputs)
+
+
+def find_folds(reader: FoldsReader, config: SearchConfig) -> tuple[int, ...]:
+    """The folds that are searched.
 
     Raises:
         ParamsError: the split has no such fold.
     """
-    manifest = read_manifest(folders.clips)
-    all_folds = task.folds(manifest, read_splits(folders.clips))
-    numbers = config.folds or tuple(range(len(all_folds)))
-    if max(numbers) >= len(all_folds):
-        raise ParamsError(f"search.folds names fold {max(numbers)}; the split `{task.config.split}` has {len(all_folds)}, from 0")
-    maps = {m for row in rows for m in find_model(row.model).map_modalities}
-    reader = EmbeddingsReader(task, folders.embeddings, folders.encoders, maps)
-    folds: list[tuple[FoldData, Mapping[str, Source]]] = []
-    for number in numbers:
-        fold = all_folds[number]
-        sources = reader.read(number, fold)
-        kept = leave_to_encoders(fold, sources)
-        folds.append((make_fold(task, manifest, Fold(kept.train, kept.valid, ()), sources), sources))
-    test = {i for fold in all_folds for i in fold.test}
-    return folds, len(test & {i for number in numbers for i in all_folds[number].valid}), len(test)
+    numbers = config.folds or tuple(range(len(reader.folds)))
+    if max(numbers) >= len(reader.folds):
+        raise ParamsError(f"search.folds names fold {max(numbers)}; the split `{reader.task.config.split}` has {len(reader.folds)}, from 0")
+    return numbers
+
+
+def count_voters(reader: FoldsReader, numbers: Sequence[int]) -> tuple[int, int]:
+    """How many clips of any test part the searched folds select on, and of how many."""
+    test = {i for fold in reader.folds for i in fold.test}
+    return len(test & {i for number in numbers for i in reader.folds[number].valid}), len(test)
 
 
 def judge(trials: Sequence[Trial], jobs: Sequence[Sequence[Job]], runs: Mapping[str, TrialRun]) -> list[RowResult]:

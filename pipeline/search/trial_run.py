@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import resource
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -13,9 +12,9 @@ from pathlib import Path
 import torch
 
 from pipeline.errors import ModelError, TaskError
-from pipeline.fusion.base import find_model
 from pipeline.training.costs import Cost
 from pipeline.training.jobs import Job
+from pipeline.training.memory import AddedMemory
 from pipeline.training.trainer import fit
 from pipeline.training.worker import Workplace
 
@@ -55,10 +54,7 @@ def trial_folder(root: Path, job: Job) -> Path:
 def run_trial(job: Job, place: Workplace) -> Cost:
     """Train a trial and write its score below the workplace's root."""
     began, device = time.perf_counter(), torch.device(place.device)
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
-    model = find_model(job.row.model)
-    data, _ = place.folds[job.fold].select(model.uses, model.map_modalities).truncate(job.row.train.max_steps)
+    memory, (data, _) = AddedMemory(device), place.select(job)
     score, failed, epochs, best, count = None, "", 0, 0, 0
     try:
         fitted = fit(job.row, place.task, data, job.seed)
@@ -68,8 +64,7 @@ def run_trial(job: Job, place: Workplace) -> Cost:
         failed = str(error)
     seconds = time.perf_counter() - began
     _write(TrialRun(job.fingerprint, score, failed, epochs, best, count, round(seconds, 3)), trial_folder(place.root, job))
-    peak = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return Cost(seconds, seconds / max(1, epochs), epochs, best, count, peak)
+    return Cost(seconds, seconds / max(1, epochs), epochs, best, count, memory.peak())
 
 
 def _write(run: TrialRun, folder: Path) -> None:

@@ -12,8 +12,9 @@ from typing import Any
 from pipeline.clips.manifest import Manifest
 from pipeline.errors import PipelineError, SkippedError
 from pipeline.progress import show_progress
+from pipeline.shards.engine import LOCAL, Engine, ShardWork, run_shards_on_ray
 from pipeline.shards.extractor import Extractor, Skip
-from pipeline.shards.plan import ShardJob, find_earlier, plan_clips, plan_features
+from pipeline.shards.plan import ShardJob, find_earlier, plan_clips, plan_features, set_aside
 from pipeline.shards.previous import Previous, is_dvc_output, open_partial, partial_of, publish
 from pipeline.shards.supervisor import Supervisor
 from pipeline.shards.worker import Tally, header_of, run_job
@@ -54,12 +55,14 @@ class RunOptions:
         limit: only the first clips, for development.
         recompute: compute rows again whose recorded version cannot be read, or that a process failed at.
         plan: count only, write nothing.
+        engine: what spreads the shards.
     """
 
     workers: int = 1
     limit: int | None = None
     recompute: bool = False
     plan: bool = False
+    engine: Engine = LOCAL
 
 
 def run_sharded(
@@ -96,11 +99,13 @@ def run_sharded(
         with Previous(out, options.recompute) as previous:
             _find_earlier(parts, extractors, previous)
             return _estimate([job for jobs in parts.values() for job in jobs], out, options)
-    with open_partial(out) as partial, Previous(out, options.recompute) as previous:
+    with open_partial(out) as partial, Previous(out, options.recompute, partial if options.engine.is_ray else None) as previous:
+        for part, jobs in parts.items():
+            set_aside(jobs, partial / part)
         _find_earlier(parts, extractors, previous)
         tally = Tally()
         for part, jobs in parts.items():
-            tally += _run(jobs, extractors[part], partial / part, options.workers, settings.clip_timeout)
+            tally += _run(jobs, extractors[part], partial / part, options, settings.clip_timeout)
         tally.seconds = time.monotonic() - began
         _finish(parts, tally, partial, settings)
         publish(partial, out)
@@ -124,15 +129,18 @@ def _plan(source: Manifest | Path, extractor: Extractor[Any], settings: ShardSet
     return plan_clips(source, extractor, settings.num_shards, options.limit)
 
 
-def _run(jobs: Sequence[ShardJob], extractor: Extractor[Any], partial: Path, workers: int, clip_timeout: float) -> Tally:
-    """Run all jobs, here or in worker processes, under one progress bar."""
+def _run(jobs: Sequence[ShardJob], extractor: Extractor[Any], partial: Path, options: RunOptions, clip_timeout: float) -> Tally:
+    """Run all jobs, here, in worker processes or on other machines, under one progress bar."""
     partial.mkdir(exist_ok=True)
     busy = sum(bool(job.to_compute) for job in jobs)
     with show_progress(extractor.name, sum(len(job.items) for job in jobs)) as bar:
-        if not busy or (not extractor.isolated and min(workers, busy) <= 1):
+        if busy and options.engine.is_ray:
+            work = ShardWork(extractor, partial, clip_timeout)
+            tallies = run_shards_on_ray(options.engine, jobs, work, options.workers, bar.update)
+        elif not busy or (not extractor.isolated and min(options.workers, busy) <= 1):
             tallies = [run_job(job, extractor, partial, bar.advance) for job in jobs]
         else:
-            tallies = Supervisor(extractor, partial, clip_timeout).run(jobs, min(workers, busy), bar.update)
+            tallies = Supervisor(extractor, partial, clip_timeout).run(jobs, min(options.workers, busy), bar.update)
     return sum(tallies, Tally())
 
 

@@ -54,6 +54,10 @@ class Extractor(ABC, Generic[Source]):
     """Frozen dataclass of everything that changes the output."""
     encoder_digest: str = ""
     """Digest of the encoder's artifact, for embeddings."""
+    device_name: str = "cpu"
+    """auto, cpu, cuda or cuda:<n>: where it computes."""
+    threads: int = 1
+    """That work for it beside each other."""
 
     def source_key(self, source: Source) -> Any:
         """Return, as a JSON value, what of the source this extractor reads."""

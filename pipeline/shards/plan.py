@@ -1,10 +1,12 @@
 """What a feature stage has to do: which rows are there already, which have to be computed, shard by shard."""
 
 import logging
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from pipeline.clips.manifest import Manifest
 from pipeline.errors import ShardError
@@ -19,7 +21,7 @@ FAILINGS = {CRASHED, TIMEOUT, OUT_OF_MEMORY}
 """Reasons of clips that a process failed at. The machine may have its part in them, so what an unfinished run gave up is tried again."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class RowPlace:
     """Where a row stands: a shard and its place in it."""
 
@@ -27,7 +29,7 @@ class RowPlace:
     place: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Item:
     """A row to be written.
 
@@ -53,6 +55,7 @@ class ShardJob:
         whole: an earlier shard that holds these very rows, to be copied as it is.
         failed: fingerprint to why a process of this run died or hung at the row.
         num_flushed: rows of `earlier` that this run computed, before a process died.
+        flush_name: file that finished rows are kept in until the shard is whole: its own, or that of one attempt of several.
     """
 
     name: str
@@ -61,6 +64,15 @@ class ShardJob:
     whole: Shard | None = None
     failed: dict[str, Skip] = field(default_factory=dict)
     num_flushed: int = 0
+    flush_name: str = ""
+
+    def __post_init__(self) -> None:
+        self.flush_name = self.flush_name or self.name
+
+    @property
+    def stem(self) -> str:
+        """The shard's name without its ending: the folder of what attempts flush to files of their own."""
+        return self.name.removesuffix(".h5")
 
     @property
     def to_compute(self) -> list[Item]:
@@ -113,52 +125,77 @@ def find_earlier(jobs: Sequence[ShardJob], header: Header, folders: Iterable[Pat
     """Give each job the places of the rows that an earlier version holds, looking into no more folders than needed.
 
     A shard in `partial` serves the job of its own name alone, which reads it before it writes it anew; others would find other rows there.
+    What was set aside or flushed to a file of its own stays as it is, and serves all.
     Clips that a process failed at are tried again where they stand in `partial`, or anywhere with `retry`.
 
     Raises:
         CacheError: a version is needed, recorded and cannot be read.
     """
-    wanted = {(job.name, item.fingerprint) for job in jobs for item in job.items if not isinstance(item.source, Skip)}
-    takers: dict[str, set[str]] = {}
-    for name, fingerprint in wanted:
-        takers.setdefault(fingerprint, set()).add(name)
+    takers: dict[str, tuple[str, ...]] = {}
+    for job in jobs:
+        alone = (job.name,)  # nearly always: a million fingerprints share these few
+        for item in job.items:
+            if not isinstance(item.source, Skip) and job.name not in (names := takers.get(item.fingerprint, ())):
+                takers[item.fingerprint] = (*names, job.name) if names else alone
     by_name = {job.name: job for job in jobs}
-    found: dict[tuple[str, str], RowPlace] = {}
-    for folder in folders if wanted else ():
-        for shard in _read_earlier_shards(folder):
-            job = by_name.get(shard.path.name)
-            again = FAILINGS if retry or folder == partial else frozenset[str]()
+    found: dict[str, dict[str, RowPlace]] = {job.name: {} for job in jobs}
+    missing = sum(map(len, takers.values()))
+    for folder in folders if missing else ():
+        again = FAILINGS if retry or folder == partial else frozenset[str]()
+        for shard in _read_all(list_flushed(folder) if folder == partial else list_shards(folder)):
+            job_of_name = by_name.get(shard.path.name)
             is_whole = shard.header == header and again.isdisjoint(shard.skip_reasons)
-            if job is not None and job.whole is None and is_whole and job.is_held_by(shard):
-                job.whole = shard
+            if job_of_name is not None and job_of_name.whole is None and is_whole and job_of_name.is_held_by(shard):
+                job_of_name.whole = shard
+            stays = folder != partial or shard.path.parent != partial or shard.path.name not in by_name
             for place, (fingerprint, reason) in enumerate(zip(shard.fingerprints, shard.skip_reasons, strict=True)):
-                if reason in again:
-                    continue
-                names = takers.get(fingerprint, set())
-                for name in names & {shard.path.name} if folder == partial else names:
-                    found.setdefault((name, fingerprint), RowPlace(shard.path, place))
-        if len(found) == len(wanted):
+                for name in takers.get(fingerprint, ()) if reason not in again else ():
+                    if fingerprint not in found[name] and (stays or name == shard.path.name):
+                        found[name][fingerprint] = RowPlace(shard.path, place)
+                        missing -= 1
+        if not missing:
             break
     for job in jobs:
-        job.earlier = {i.fingerprint: found[job.name, i.fingerprint] for i in job.items if (job.name, i.fingerprint) in found}
+        job.earlier = found[job.name]
 
 
 def take_flushed(job: ShardJob, partial: Path) -> None:
-    """Let a job whose process died go on from the rows that it had flushed, in the place of an earlier shard of that name."""
-    path, todo = partial / job.name, len(job.to_compute)
+    """Let a job whose process died, or whose machine, go on from the rows that it had flushed, in the place of earlier shards of that name.
+
+    Clips that a process failed at are not taken: this attempt knows its own, and those of another are tried again.
+    """
+    folder = Path(os.path.abspath(partial))
+    files = [path for path in (folder / job.name, *sorted((folder / job.stem).glob("*.h5"))) if path.exists()]
+    todo, wanted = len(job.to_compute), {item.fingerprint for item in job.items}
+    held = {
+        fingerprint: RowPlace(shard.path, place)
+        for shard in _read_all(files)
+        for place, (fingerprint, reason) in enumerate(zip(shard.fingerprints, shard.skip_reasons, strict=True))
+        if fingerprint in wanted and reason not in FAILINGS
+    }
     job.whole = None
-    if not path.exists():
-        return
-    kept = {fingerprint: place for fingerprint, place in job.earlier.items() if place.path != path}
-    held = {fingerprint: RowPlace(path, place) for place, fingerprint in enumerate(read_shard(path).fingerprints)}
-    wanted = {item.fingerprint for item in job.items} - job.failed.keys()
-    job.earlier = kept | {fingerprint: place for fingerprint, place in held.items() if fingerprint in wanted}
+    job.earlier = {fingerprint: place for fingerprint, place in job.earlier.items() if place.path not in files} | held
     job.num_flushed += todo - len(job.to_compute)
 
 
-def _read_earlier_shards(folder: Path) -> Iterator[Shard]:
-    """Yield the shards of an earlier version, without those that are torn, which is told."""
-    for path in list_shards(folder):
+def list_flushed(partial: Path) -> list[Path]:
+    """Return the shards of a folder being written, and what attempts at them flushed to files of their own."""
+    return [*list_shards(partial), *sorted(partial.glob("shard-*/*.h5"))]
+
+
+def set_aside(jobs: Sequence[ShardJob], partial: Path) -> None:
+    """Move shards of a killed run that hold rows of other jobs, since `num_shards` was another, to where no job writes them anew."""
+    wanted = {job.name: {item.fingerprint for item in job.items} for job in jobs}
+    for shard in _read_all(list_shards(partial)):
+        if not wanted.get(shard.path.name, set()).issuperset(shard.fingerprints):
+            folder = shard.path.with_suffix("")
+            folder.mkdir(exist_ok=True)
+            shard.path.rename(folder / f"{uuid4().hex}.h5")
+
+
+def _read_all(paths: Iterable[Path]) -> Iterator[Shard]:
+    """Yield shards without those that are torn, which is told."""
+    for path in paths:
         try:
             yield read_shard(path)
         except ShardError as error:

@@ -87,6 +87,7 @@ class Previous:
     Args:
         out: the output folder.
         recompute: leave out what only DVC's cache or the remote holds.
+        fetch_into: folder for what is fetched; None: one for temporary files, which other machines do not see.
 
     Use as a context manager: what was fetched from a remote is kept until the end.
 
@@ -94,11 +95,12 @@ class Previous:
         PipelineError: `out` is the working directory itself, which no stage may replace.
     """
 
-    def __init__(self, out: Path, recompute: bool = False) -> None:
+    def __init__(self, out: Path, recompute: bool = False, fetch_into: Path | None = None) -> None:
         if not out.name:
             raise PipelineError(f"{str(out)!r} cannot be an output folder: it is replaced as a whole; give a folder of its own")
         self.out = Path(os.path.abspath(out))  # without `..`: DVC knows a path by one spelling
         self.recompute = recompute
+        self._fetch_into = fetch_into
         self._folders: list[Path] = []
         self._source = self._search()
         self._fetched: list[tempfile.TemporaryDirectory[str]] = []
@@ -137,7 +139,7 @@ class Previous:
 
     def _fetch(self, files: Any, root: Path) -> Path:
         """Return a folder of links to the version's files in DVC's cache, downloading those that only the remote has."""
-        target = tempfile.TemporaryDirectory(prefix=f"{self.out.name}-earlier-")
+        target = tempfile.TemporaryDirectory(prefix=f"{self.out.name}-earlier-", dir=self._fetch_into)
         self._fetched.append(target)
         base = self.out.relative_to(root).as_posix()
         try:

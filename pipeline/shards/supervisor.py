@@ -77,6 +77,11 @@ class Worker:
         return self._stalled > timeout
 
     @property
+    def is_alive(self) -> bool:
+        """Whether the process is there."""
+        return self._process.is_alive()
+
+    @property
     def place(self) -> int:
         """The place in the job of the clip at hand."""
         return int(self._cells[pulse.PLACE])
@@ -112,20 +117,23 @@ class Supervisor:
         self._tallies: list[Tally] = []
         self._num_failures = self._num_rows = 0
 
-    def run(self, jobs: Sequence[ShardJob], num_workers: int, show: Callable[[int], None]) -> list[Tally]:
+    def run(self, jobs: Sequence[ShardJob], num_workers: int, show: Callable[[int], None], keep: bool = False) -> list[Tally]:
         """Spread jobs over processes, the longest first; an error ends them all and is raised.
 
         Args:
             jobs: shards to write.
             num_workers: processes.
             show: told how many rows are finished, now and then.
+            keep: let the processes wait for another call of `run`.
 
         Raises:
             ShardError: processes fail, and not for a clip.
         """
-        self._waiting.extend(sorted(jobs, key=lambda job: -len(job.to_compute)))
+        self._waiting, self._tallies, self._num_rows = deque(sorted(jobs, key=lambda job: -len(job.to_compute))), [], 0
+        is_done = False
         try:
-            self._workers += (self._start() for _ in range(num_workers))
+            self._workers = [worker for worker in self._workers if worker.is_alive]
+            self._workers += (self._start() for _ in range(num_workers - len(self._workers)))
             looked = time.monotonic()
             while self._waiting or any(worker.job for worker in self._workers):
                 for worker in self._workers:
@@ -137,9 +145,12 @@ class Supervisor:
                     self._workers[index] = self._look(worker, now - looked)
                 looked = now
                 show(self._num_rows + sum(worker.num_rows for worker in self._workers if worker.job))
+            is_done = True
         finally:
-            for worker in self._workers:  # finished shards are written: there is nothing to wait for
-                worker.end()
+            if not (keep and is_done):
+                for worker in self._workers:  # finished shards are written: there is nothing to wait for
+                    worker.end()
+                self._workers = []
         return self._tallies
 
     def _start(self) -> Worker:

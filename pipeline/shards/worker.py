@@ -71,7 +71,7 @@ def run_job(job: ShardJob, extractor: Extractor[Any], partial: Path, advance: Ca
     Rows computed so far are flushed now and then, so that a killed stage loses little; rows that depend on their batch are kept per whole
     shard only, so that a resumed stage gives the same bytes as an undisturbed one.
     """
-    if job.whole is not None and (copied := _copy_whole(job.whole, partial / job.name, job)) is not None:
+    if job.whole is not None and (copied := _copy_whole(job.whole, partial, job)) is not None:
         advance(len(job.items))
         return copied
     header = header_of(extractor)
@@ -90,9 +90,10 @@ def run_job(job: ShardJob, extractor: Extractor[Any], partial: Path, advance: Ca
         tally.computed += 1
         advance(1)
         if extractor.independent and time.monotonic() - flushed > FLUSH_SECONDS:
-            write_shard(partial / job.name, _ordered(job, rows), header)
+            write_shard(partial / job.flush_name, _ordered(job, rows), header)
             flushed = time.monotonic()
-    write_shard(partial / job.name, _ordered(job, rows), header)
+    write_shard(partial / job.flush_name, _ordered(job, rows), header)
+    (partial / job.flush_name).replace(partial / job.name)
     tally.skips = {row.clip_id: row.content.reason for row in rows.values() if isinstance(row.content, Skip)}
     return tally
 
@@ -118,23 +119,25 @@ def _read_earlier(job: ShardJob) -> dict[str, ShardRow]:
     for path, wanted in places.items():
         try:
             for (item, _), row in zip(wanted, read_shard(path).read_rows([place for _, place in wanted]), strict=True):
-                rows[item.clip_id] = ShardRow(item.clip_id, item.fingerprint, row.content)
+                if row.fingerprint == item.fingerprint:  # or the shard was written anew since it was looked into
+                    rows[item.clip_id] = ShardRow(item.clip_id, item.fingerprint, row.content)
         except ShardError as error:
             log.warning("rows of an earlier shard are computed again: %s", error)
     return rows
 
 
-def _copy_whole(earlier: Shard, target: Path, job: ShardJob) -> Tally | None:
+def _copy_whole(earlier: Shard, partial: Path, job: ShardJob) -> Tally | None:
     """Copy an earlier shard that holds the job's rows, or return None, which is told, where its checksums do not match."""
     try:
         earlier.verify()
     except ShardError as error:
         log.warning("rows of an earlier shard are computed again: %s", error)
         return None
-    if earlier.path != target:
-        temporary = target.with_name(f".{target.name}.tmp")
+    if earlier.path != partial / job.name:
+        flush = partial / job.flush_name
+        temporary = flush.with_name(f".{flush.name}.tmp")
         shutil.copyfile(earlier.path, temporary)
-        temporary.replace(target)
+        temporary.replace(partial / job.name)
     skips = {clip_id: reason for clip_id, reason in zip(earlier.ids, earlier.skip_reasons, strict=True) if reason}
     upstream = sum(isinstance(item.source, Skip) for item in job.items)
     return Tally(reused=len(job.items) - upstream, skips=skips)
@@ -183,7 +186,7 @@ def serve(extractor: Extractor[Any], partial: Path, jobs: connection.Connection,
         except MemoryError:
             os._exit(EXIT_OUT_OF_MEMORY)
         except Exception as error:
-            answer = _portable(error)
+            answer = portable(error)
         jobs.send(answer)
 
 
@@ -205,7 +208,7 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _portable(error: Exception) -> Exception:
+def portable(error: Exception) -> Exception:
     """Return an exception that another process can raise, with the trace of this one."""
     error.add_note("".join(traceback.format_exception(error)))
     try:

@@ -7,39 +7,36 @@ import multiprocessing
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import torch
 
-from pipeline.clips.manifest import read_manifest
-from pipeline.clips.splits import read_splits
 from pipeline.errors import ModelError, PipelineError
 from pipeline.fusion.base import find_model
 from pipeline.params import read_table
 from pipeline.progress import show_progress
+from pipeline.shards.engine import LOCAL, Engine
 from pipeline.shards.previous import Previous, is_dvc_output, open_partial, publish
 from pipeline.tasks.task import Task
 from pipeline.training.copies import write_copies
 from pipeline.training.costs import Cost, append_log, estimate
 from pipeline.training.dataset import FoldData
 from pipeline.training.earlier import copy_finished, find_finished, remove_others
-from pipeline.training.embeddings import EmbeddingsReader, leave_to_encoders, make_fold
-from pipeline.training.features import load_pictures, read_picture_rows
+from pipeline.training.folds import Folders, FoldsReader
 from pipeline.training.jobs import Job, make_jobs
-from pipeline.training.label_vectors import read_label_vectors
+from pipeline.training.on_ray import RunJob, train_on_ray
 from pipeline.training.worker import Workplace, keep_freed_memory, one_thread, run_job
 from pipeline.training.zoo import ZooRow, read_zoo
 
 log = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_LOOKS = 0.5
-RunJob = Callable[[Job, Workplace], Cost]  # trains a job and keeps what it gave
 _place: list[Workplace] = []  # of this worker process
 
 
@@ -53,6 +50,7 @@ class TrainOptions:
         only: "all" models, or one row or model by name, for development; None: the table `zoo`.
         recompute: train runs again whose recorded version cannot be read.
         plan: count only, write nothing.
+        engine: what spreads the runs.
     """
 
     workers: int = 1
@@ -60,6 +58,7 @@ class TrainOptions:
     only: str | None = None
     recompute: bool = False
     plan: bool = False
+    engine: Engine = LOCAL
 
 
 def train_zoo(
@@ -91,20 +90,11 @@ def train_zoo(
     if options.only is None:
         chosen = task.config.rows(read_table(params, "zoo"))
         rows = tuple(row for row in rows if row.name in chosen)
-    manifest = read_manifest(clips)
-    reader = EmbeddingsReader(task, embeddings, encoders, {m for row in rows for m in find_model(row.model).map_modalities})
-    models = [find_model(row.model) for row in rows]
-    pictures = read_picture_rows(task, features, list(manifest.ids)) if any(model.feature_modalities for model in models) else {}
-    words = {row.hyperparams.get("glove", "") for row, model in zip(rows, models, strict=True) if model.reads_label_vectors}
-    folds = []
-    for number, fold in enumerate(task.folds(manifest, read_splits(clips))):
-        sources = reader.read(number, fold)
-        data = make_fold(task, manifest, leave_to_encoders(fold, sources), sources)
-        vectors = read_label_vectors(task, sources.get("text"), words)
-        folds.append((replace(data, shapes={m: row.shape for m, row in pictures.items()}, label_vectors=vectors), sources))
+    reader = FoldsReader(task, Folders(clips, embeddings, encoders, features), rows)
+    folds = [reader.read(number) for number in range(len(reader.folds))]
     if options.only == "all":
         rows = leave_out_refusing(rows, task, folds[0][0])
-    jobs = make_jobs(task, rows, folds, pictures)
+    jobs = make_jobs(task, rows, folds, reader.pictures)
     with Previous(out, options.recompute) as previous:
         if options.plan:
             return estimate(jobs, find_finished(jobs, previous), out, options.workers)
@@ -112,13 +102,11 @@ def train_zoo(
             finished = find_finished(jobs, previous)
             copy_finished(jobs, finished, partial)
             missing = [job for job in jobs if job.fingerprint not in finished]
-            if any(find_model(job.row.model).feature_modalities for job in missing):
-                loaded = load_pictures([data for data, _ in folds], pictures)
-                folds = [(data, sources) for data, (_, sources) in zip(loaded, folds, strict=True)]
-            place = Workplace.of(task, folds, partial, choose_device(options.device), pictures)
-            train_jobs(missing, place, options.workers, out)
+            device = options.device if options.engine.is_ray else choose_device(options.device)
+            place = Workplace.of(task, reader.load_pictures(folds, missing), partial, device, reader.pictures)
+            train_jobs(missing, place, options.workers, out, engine=options.engine)
             remove_others(jobs, partial)
-            write_copies(reader.copies, partial)
+            write_copies(reader.embeddings.copies, partial)
             publish(partial, out)
     return {"computed": len(missing), "reused": len(jobs) - len(missing), "seconds": round(time.monotonic() - began, 1)}
 
@@ -136,8 +124,12 @@ def leave_out_refusing(rows: Sequence[ZooRow], task: Task, data: FoldData) -> tu
     return tuple(served)
 
 
-def train_jobs(jobs: Sequence[Job], place: Workplace, workers: int, out: Path, run: RunJob = run_job) -> None:
-    """Train runs here or in worker processes, and log what each took."""
+def train_jobs(jobs: Sequence[Job], place: Workplace, workers: int, out: Path, run: RunJob = run_job, engine: Engine = LOCAL) -> None:
+    """Train runs here, in worker processes or on other machines, and log what each took."""
+    if engine.is_ray:
+        for job, (cost, device) in train_on_ray(engine, jobs, place, workers, run):
+            append_log(out, job, cost, device)
+        return
     devices = [place.device]
     if place.device == "cuda":
         devices = [f"cuda:{n}" for n in range(torch.cuda.device_count())]

@@ -62,6 +62,12 @@ class Workplace:
         of_fold = {**self.encoders[fold], **{m: self.pictures[m] for m in model.feature_modalities if m in self.pictures}}
         return {m: of_fold[m] for m in model.modalities}
 
+    def select(self, job: Job) -> tuple[FoldData, dict[str, int]]:
+        """What a job's model reads of its fold; and modality → clips that `max_steps` cut short."""
+        model = find_model(job.row.model)
+        data = self.folds[job.fold].read_by(model, job.row.hyperparams).select(model.uses, model.map_modalities)
+        return data.truncate(job.row.train.max_steps)
+
     def on(self, device: str) -> Workplace:
         """With the folds on a device, once for all runs there; on a GPU with its deterministic kernels."""
         if device != "cpu":
@@ -96,9 +102,7 @@ def run_job(job: Job, place: Workplace) -> Cost:
     """Train a job's run and write its folder below the workplace's root."""
     began, device = time.perf_counter(), torch.device(place.device)
     memory = AddedMemory(device)
-    model = find_model(job.row.model)
-    data = place.folds[job.fold].read_by(model, job.row.hyperparams).select(model.uses, model.map_modalities)
-    data, truncated = data.truncate(job.row.train.max_steps)
+    data, truncated = place.select(job)
     fitted = fit(job.row, place.task, data, job.seed)
     epochs_took = time.perf_counter() - began
     run = make_run(job, place, data, fitted, truncated)

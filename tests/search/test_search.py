@@ -11,7 +11,8 @@ import yaml
 
 from pipeline.errors import ModelError, ParamsError
 from pipeline.search.apply import apply_results
-from pipeline.search.search import Folders, search_zoo
+from pipeline.search.search import search_zoo
+from pipeline.training.folds import Folders
 from pipeline.training.runner import TrainOptions
 from pipeline.training.zoo import read_zoo
 from tests.training.corpus import Corpus, make_corpus

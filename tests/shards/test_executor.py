@@ -90,6 +90,25 @@ def test_other_shard_counts_only_rewrite_files(tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "out").glob("*.h5")) == [shard_name(0), shard_name(1)]
 
 
+def test_other_shard_counts_compute_nothing_downstream_either(tmp_path: Path) -> None:
+    for num_shards, computed in ((4, 20), (9, 0), (1, 0)):
+        settings = ShardSettings(num_shards, 0.5)
+        run_sharded(Manifest(make_clips(20)), LengthExtractor(), tmp_path / "codes", settings, RunOptions())
+        assert run_sharded(tmp_path / "codes", MeanExtractor(), tmp_path / "means", settings, RunOptions())["computed"] == computed
+    assert [path.name for path in (tmp_path / "means").glob("*.h5")] == [shard_name(0)]
+
+
+@pytest.mark.parametrize("num_shards", [2, 9])
+def test_other_shard_counts_lose_no_row_of_a_killed_run(tmp_path: Path, num_shards: int) -> None:
+    run(make_clips(20), tmp_path / "out")
+    (tmp_path / "out").rename(tmp_path / "out.partial")
+    settings = ShardSettings(num_shards, 0.5)
+    for name, computed in (("out", 0), ("undisturbed", 20)):
+        summary = run_sharded(Manifest(make_clips(20)), LengthExtractor(), tmp_path / name, settings, RunOptions())
+        assert summary["computed"] == computed
+    assert read_bytes(tmp_path / "out") == read_bytes(tmp_path / "undisturbed")
+
+
 def test_clips_of_one_recording_are_computed_in_the_order_of_their_start(tmp_path: Path) -> None:
     clips = [make_clip(name, media="one.mp4", start=start) for name, start in (("a", 20.0), ("b", 3.0), ("c", 100.0), ("d", 0.0))]
     run(clips, tmp_path / "out", LengthExtractor(log=tmp_path / "log"))

@@ -1,0 +1,119 @@
+"""Ray: the same bytes as here, and a machine, a process or a driver that dies costs no finished row. Two real nodes on this machine."""
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.clips.clip import Clip
+from pipeline.clips.manifest import Manifest
+from pipeline.errors import MediaError, PipelineError
+from pipeline.shards import worker
+from pipeline.shards.engine import LOCAL, Engine
+from pipeline.shards.executor import RunOptions, ShardSettings, run_sharded
+from pipeline.shards.extractor import Row, Skip
+from tests.conftest import ROOT, LengthExtractor, make_clip
+from tests.shards.test_executor import media_of_shard, read_bytes
+from tests.shards.test_supervisor import EvilExtractor, read_skips
+
+pytestmark = pytest.mark.xdist_group("ray")
+SETTINGS = ShardSettings(num_shards=4, max_skipped=0.9, clip_timeout=30.0)
+
+
+class SlowExtractor(LengthExtractor):
+    """Takes its time where it has a log, which says what it has begun, and flushes every row."""
+
+    name = "slow"
+
+    def extract(self, source: Clip) -> Row | Skip:
+        worker.FLUSH_SECONDS = 0.0
+        row = super().extract(source)
+        time.sleep(0.25 if self.log else 0)
+        return row
+
+
+@pytest.fixture
+def engine(ray_cluster: Any) -> Engine:
+    return Engine("ray", ray_cluster.address)
+
+
+def run(clips: list[Clip], extractor: LengthExtractor, out: Path, engine: Engine = LOCAL) -> dict[str, Any]:
+    return run_sharded(Manifest(clips), extractor, out, SETTINGS, RunOptions(engine=engine))
+
+
+def make_clips(count: int, shards: int = 2) -> list[Clip]:
+    """As many clips in each of the first shards."""
+    return [make_clip(f"clip{k:02d}", media=media_of_shard(k % shards)) for k in range(count)]
+
+
+def wait_for(happened: Callable[[], bool]) -> None:
+    while not happened():
+        time.sleep(0.05)
+
+
+def has_begun(log: Path, count: int) -> Callable[[], bool]:
+    return lambda: log.exists() and len(log.read_text().split()) >= count
+
+
+def test_the_engine_changes_no_byte_and_a_clip_that_kills_its_decoder_costs_itself_alone(tmp_path: Path, engine: Engine) -> None:
+    clips = [*make_clips(9, shards=4), make_clip("abort", text="abort"), make_clip("mute", text="")]
+    here, there = (run(clips, EvilExtractor(), tmp_path / name, of) for name, of in (("here", LOCAL), ("there", engine)))
+    assert here | {"seconds": 0} == there | {"seconds": 0}
+    assert read_skips(tmp_path / "there") == {"abort": "decoder_crashed", "mute": "empty_text"}
+    assert read_bytes(tmp_path / "here") == read_bytes(tmp_path / "there")
+
+
+def test_what_a_worker_raises_is_raised_here_with_its_trace(tmp_path: Path, engine: Engine) -> None:
+    with pytest.raises(MediaError, match="its file is gone") as caught:
+        run([make_clip("closed", text="closed")], EvilExtractor(), tmp_path / "out", engine)
+    assert "raise_error" in "".join(caught.value.__notes__)
+
+
+def test_a_node_that_is_killed_costs_no_finished_row(tmp_path: Path, engine: Engine, ray_cluster: Any) -> None:
+    clips, log = make_clips(24), tmp_path / "log"
+    run(clips, SlowExtractor(), tmp_path / "here")
+
+    def kill() -> None:
+        wait_for(has_begun(log, 8))
+        ray_cluster.remove_node(next(iter(ray_cluster.worker_nodes)), allow_graceful=False)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    summary = run(clips, SlowExtractor(log=log), tmp_path / "there", engine)
+    killer.join()
+    assert (summary["computed"], summary["reused"]) == (24, 0)
+    assert 24 < len(log.read_text().split()) <= 26
+    assert read_bytes(tmp_path / "here") == read_bytes(tmp_path / "there")
+
+
+def test_a_driver_that_is_killed_costs_no_finished_row(tmp_path: Path, engine: Engine) -> None:
+    clips, log = make_clips(12), tmp_path / "log"
+    driver = subprocess.Popen([sys.executable, "-c", DRIVER, str(tmp_path), str(engine.address)], cwd=ROOT)
+    wait_for(has_begun(log, 6))
+    driver.send_signal(signal.SIGKILL)
+    driver.wait()
+    summary = run(clips, SlowExtractor(log=log), tmp_path / "out", engine)
+    assert summary["reused"] >= 4
+    assert len(log.read_text().split()) <= 14
+    run(clips, SlowExtractor(), tmp_path / "here")
+    assert read_bytes(tmp_path / "out") == read_bytes(tmp_path / "here")
+
+
+def test_without_ray_the_error_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(PipelineError, match=r"needs the extra `ray`.* --engine local"):
+        run([make_clip("a")], LengthExtractor(), tmp_path / "out", Engine("ray"))
+
+
+DRIVER = """
+import pathlib, sys
+from tests.shards.test_ray_engine import *
+folder = pathlib.Path(sys.argv[1])
+run(make_clips(12), SlowExtractor(log=folder / "log"), folder / "out", Engine("ray", sys.argv[2]))
+"""
