@@ -83,6 +83,7 @@ def _connect(path: Path) -> sqlite3.Connection:
     """Return a connection to a sound database that has the table; a digest is kept at once, also where the run is killed."""
     connection = sqlite3.connect(path, timeout=60, isolation_level=None)
     connection.execute("PRAGMA synchronous = OFF")
+    connection.text_factory = lambda text: text.decode(errors="replace")
     if connection.execute("PRAGMA quick_check").fetchone() != ("ok",):
         raise sqlite3.DatabaseError(f"{path} is damaged")
     connection.execute("CREATE TABLE IF NOT EXISTS sealed (path TEXT PRIMARY KEY, size INTEGER, mtime INTEGER, digest TEXT, seal TEXT)")

@@ -207,8 +207,8 @@ class _Reading:
     def __enter__(self) -> h5py.File:
         try:
             self.file = h5py.File(self.path, "r", libver=("v110", "v110"), locking=False)
-        except PermissionError:
-            raise
+        except PermissionError as error:
+            raise PermissionError(error.errno, "Permission denied", str(self.path)) from error
         except (OSError, ValueError, RuntimeError) as error:
             raise self._shard_error(error) from error
         return self.file
