@@ -11,12 +11,12 @@ from tests.faults.forks import Forks
 from tests.faults.place import Stage, clear, tree
 from tests.faults.test_kill import find_finished
 
-FULL = ["index_clips", "compute_logmel", "tokenize_text", "prepare_encoder", "train", "evaluate", "report"]
 WRITERS = ["index_clips", "tokenize_text", "prepare_encoder", "train", "evaluate"]
+REPORT = pytest.param("report", marks=pytest.mark.long)  # it writes as evaluate does, and takes long
 pytestmark = pytest.mark.xdist_group("faults")
 
 
-@pytest.mark.parametrize("name", FULL)
+@pytest.mark.parametrize("name", [*WRITERS, "compute_logmel", REPORT])
 def test_a_full_disk_is_told_corrupts_nothing_and_the_stage_goes_on_when_there_is_room(
     name: str, stages: dict[str, Stage], whole: dict[str, float], forks: Forks, tmp_path: Path
 ) -> None:
@@ -62,7 +62,7 @@ def test_a_file_that_may_not_be_read_is_told_by_name(
     assert f"{closed}: this user has no right to it" in told
 
 
-@pytest.mark.parametrize("seconds", [-1e9, 4e9], ids=["before 1970", "after 2096"])
+@pytest.mark.parametrize("seconds", [-1e9, pytest.param(4e9, marks=pytest.mark.long)], ids=["before 1970", "after 2096"])
 def test_a_clock_that_is_wrong_changes_no_byte_and_computes_nothing_again(
     seconds: float, stages: dict[str, Stage], whole: dict[str, float], forks: Forks, tmp_path: Path
 ) -> None:
@@ -89,7 +89,7 @@ def test_media_whose_time_went_backwards_are_hashed_again(
     assert tree(out) == before
 
 
-@pytest.mark.parametrize("name", [*WRITERS, "report"])
+@pytest.mark.parametrize("name", [*WRITERS, REPORT])
 def test_two_runs_at_once_never_mix_what_they_write(
     name: str, stages: dict[str, Stage], whole: dict[str, float], forks: Forks, tmp_path: Path
 ) -> None:
