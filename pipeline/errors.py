@@ -8,6 +8,7 @@
     ├── ShardError        a torn, corrupted or foreign shard
     ├── CacheError        an earlier version that is recorded but cannot be read
     ├── CheckpointError   an encoder or a run that cannot be loaded
+    ├── StorageError      a disk that is full, a folder that may not be written
     ├── TaskError         a task that its clips cannot serve
     ├── ModelError        a fusion model that its configuration rules out
     └── SkippedError      more clips skipped than params.yaml allows
@@ -46,6 +47,10 @@ class CacheError(PipelineError):
 
 class CheckpointError(PipelineError):
     """An encoder or a run cannot be loaded."""
+
+
+class StorageError(PipelineError):
+    """A disk is full or fails, or a file or folder may not be read or written."""
 
 
 class TaskError(PipelineError):

@@ -19,6 +19,7 @@ import yaml
 from pipeline.errors import ParamsError
 
 T = TypeVar("T")
+MAX_VALUES = 100_000
 _EXPONENT = re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+")  # PyYAML reads 1e-4 as text: YAML 1.1 wants 1.0e-4
 
 
@@ -70,7 +71,20 @@ def _load(path: Path) -> dict[str, Any]:
         raise ParamsError(f"{path} is not readable YAML: {error}") from error
     if not isinstance(params, dict):
         raise ParamsError(f"{path} must be a mapping of tables and sections, not {_kind(params)}")
+    if _count(params, {}) > MAX_VALUES:
+        raise ParamsError(f"{path} holds more than {MAX_VALUES:,} values once its aliases (`*name`) are written out; shorten it")
     return params
+
+
+def _count(value: Any, known: dict[int, float]) -> float:
+    """Return how many values a YAML value holds with its aliases written out, without doing so; endless for one that holds itself."""
+    if not isinstance(value, (dict, list, tuple, set)):
+        return 1 + len(value) / 1000 if isinstance(value, (str, bytes)) else 1
+    if id(value) not in known:
+        known[id(value)] = math.inf
+        items = [*value.keys(), *value.values()] if isinstance(value, dict) else value
+        known[id(value)] = 1 + sum(_count(item, known) for item in items)
+    return known[id(value)]
 
 
 def read_table(path: Path, table: str) -> dict[str, dict[str, Any]]:

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from pipeline.errors import PipelineError
+from pipeline.storage import telling_failures
 
 Row = Annotated[str, typer.Argument(help="The row of params.yaml to work on.")]
 ClipsFolder = Annotated[Path, typer.Argument(help="The corpus' clips.jsonl and splits.json, as index_clips writes them.")]
@@ -58,7 +59,8 @@ def run_stage(main: Callable[..., dict[str, Any]], records: bool = True) -> None
     @functools.wraps(main)
     def command(*args: Any, **options: Any) -> None:
         try:
-            summary = main(*args, **options)
+            with telling_failures(options.get("out", Path.cwd())):
+                summary = main(*args, **options)
         except PipelineError as error:
             typer.echo(f"{name}: {error}", err=True)
             raise typer.Exit(1) from error

@@ -11,9 +11,9 @@ import yaml
 
 from tests.conftest import ROOT
 
-PACKAGES = ["errors", "params", "progress", "demo", "clips", "shards", "bench", "extract", "embed", "tasks", "fusion", "training", "report"]
-PACKAGES += ["search"]
-LEFTMOST = {"errors", "params", "progress"}
+PACKAGES = ["errors", "params", "progress", "storage", "demo", "clips", "shards", "bench", "extract", "embed", "tasks", "fusion"]
+PACKAGES += ["training", "report", "search"]
+LEFTMOST = {"errors", "params", "progress", "storage"}
 DOORS = {
     "h5py": {"pipeline/shards/shard.py", "pipeline/clips/csd.py"},
     "av": {"pipeline/extract/", "pipeline/demo/"},

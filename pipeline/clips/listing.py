@@ -1,6 +1,5 @@
 """What a corpus adapter returns: clips, splits, and in which numbers this copy differs from the corpus as it was published."""
 
-import json
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -11,6 +10,7 @@ from pipeline.clips.clip import Clip
 from pipeline.clips.manifest import Manifest
 from pipeline.clips.splits import PARTS, Fold
 from pipeline.errors import ManifestError
+from pipeline.storage import read_record, remove, write_record
 
 FILE_NAME = "partial.json"
 SHOWN = 10
@@ -124,12 +124,12 @@ def write_partial(listing: Listing, manifest: Manifest, folder: Path) -> dict[st
     """
     absent = sorted({clip.id for clip in listing.clips}.difference(manifest.ids))
     path = folder / FILE_NAME
-    path.unlink(missing_ok=True)
+    remove(path)
     if not listing.discrepancies and not absent:
         return {}
     shown = [asdict(d) | {"missing": d.missing[:SHOWN], "num_missing": len(d.missing)} for d in listing.discrepancies]
     record = {"discrepancies": shown, "absent_media": {"count": len(absent), "first": absent[:SHOWN]}}
-    path.write_text(json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_record(record, path)
     return {"partial": {"discrepancies": len(shown), "clips_without_media": len(absent)}}
 
 
@@ -143,7 +143,7 @@ def read_partial(folder: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
-        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        record = read_record(path)
         record["discrepancies"], record["absent_media"]["count"]
     except (ValueError, TypeError, KeyError) as error:
         raise ManifestError(f"{path} is not a record of an incomplete copy: {error}; delete it and run index_clips again") from error

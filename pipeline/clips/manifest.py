@@ -1,6 +1,7 @@
 """A manifest: the clips of a corpus, sorted by id, one JSON line each."""
 
 import json
+import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -8,7 +9,9 @@ from typing import overload
 
 from pipeline.clips.clip import Clip
 from pipeline.errors import ManifestError
+from pipeline.storage import read_lines, write_lines
 
+log = logging.getLogger(__name__)
 FILE_NAME = "clips.jsonl"
 
 
@@ -54,18 +57,18 @@ def read_manifest(folder: Path) -> Manifest:
     """Read `folder`/clips.jsonl.
 
     Raises:
-        ManifestError: the file is absent, or a line is not a clip; the message names the line.
+        ManifestError: the file is absent, or a line is not a clip, which the message names; or it is not what its checksum says.
     """
     path = folder / FILE_NAME
     clips = []
     try:
-        with path.open(encoding="utf-8") as lines:
-            for number, line in enumerate(lines, 1):
-                clips.append(_read_line(line, f"{path}, line {number}"))
+        for number, line in enumerate(read_lines(path), 1):
+            clips.append(_read_line(line, f"{path}, line {number}"))
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ManifestError(f"{path} does not exist; run index_clips, or `dvc pull` to get it") from error
-    except UnicodeDecodeError as error:
-        raise ManifestError(f"{path} is not UTF-8 text: {error}; delete it and run index_clips again") from error
+    except ValueError as error:
+        remedy = "correct the labels instead, delete it and run index_clips again (import_features, where there are no media)"
+        raise ManifestError(f"{path} cannot be trusted: {error}; {remedy}") from error
     return Manifest(clips)
 
 
@@ -78,11 +81,15 @@ def _read_line(line: str, where: str) -> Clip:
 
 
 def write_manifest(manifest: Manifest, folder: Path) -> None:
-    """Write `folder`/clips.jsonl; the same clips give the same bytes."""
-    lines = (json.dumps(clip.to_json(), ensure_ascii=False, sort_keys=True) + "\n" for clip in manifest)
-    (folder / FILE_NAME).write_text("".join(lines), encoding="utf-8")
+    """Write `folder`/clips.jsonl and its checksum; the same clips give the same bytes."""
+    write_lines((json.dumps(clip.to_json(), ensure_ascii=False, sort_keys=True) + "\n" for clip in manifest), folder / FILE_NAME)
 
 
 def read_manifests(folders: Iterable[Path]) -> Iterator[Manifest]:
-    """Yield the manifests of earlier versions; a folder without one is passed over."""
-    return (read_manifest(folder) for folder in folders if (folder / FILE_NAME).exists())
+    """Yield the manifests of earlier versions; a folder without one is passed over, and so is a damaged one, which is told."""
+    for folder in folders:
+        if (folder / FILE_NAME).exists():
+            try:
+                yield read_manifest(folder)
+            except ManifestError as error:
+                log.warning("an earlier manifest is left out: %s", error)

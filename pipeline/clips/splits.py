@@ -12,6 +12,7 @@ from pathlib import Path
 from pipeline.clips.clip import Clip
 from pipeline.clips.manifest import Manifest
 from pipeline.errors import SplitError
+from pipeline.storage import read_lines, write_lines
 
 FILE_NAME = "splits.json"
 PARTS = ("train", "valid", "test")
@@ -95,11 +96,11 @@ def read_splits(folder: Path) -> dict[str, tuple[Fold, ...]]:
     """Read `folder`/splits.json: split name to its folds.
 
     Raises:
-        SplitError: the file is absent or not a table of folds.
+        SplitError: the file is absent, not a table of folds, or not what its checksum says.
     """
     path = folder / FILE_NAME
     try:
-        table = json.loads(path.read_text(encoding="utf-8"))
+        table = json.loads("".join(read_lines(path)))
         return {name: tuple(_read_fold(fold) for fold in folds) for name, folds in table.items()}
     except (FileNotFoundError, NotADirectoryError) as error:
         raise SplitError(f"{path} does not exist; run index_clips, or `dvc pull` to get it") from error
@@ -115,9 +116,9 @@ def _read_fold(fold: Mapping[str, list[str]]) -> Fold:
 
 
 def write_splits(splits: Mapping[str, tuple[Fold, ...]], folder: Path) -> None:
-    """Write `folder`/splits.json; the same splits give the same bytes."""
+    """Write `folder`/splits.json and its checksum; the same splits give the same bytes."""
     table = {name: [asdict(fold) for fold in folds] for name, folds in splits.items()}
-    (folder / FILE_NAME).write_text(json.dumps(table, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_lines((json.dumps(table, indent=1, sort_keys=True, ensure_ascii=False), "\n"), folder / FILE_NAME)
 
 
 def overlaps(fold: Fold, manifest: Manifest) -> dict[str, dict[str, int]]:

@@ -4,7 +4,6 @@ config.json says which kind of network it is, with which options and architectur
 fitted, and the fingerprint of everything that could change it. A task with several folds has one artifact a fold, in fold-<k>/.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pipeline.errors import CheckpointError
 from pipeline.shards.fingerprint import digest_file, fingerprint
+from pipeline.storage import check_types, read_record, write_record
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -146,9 +146,7 @@ def write_encoder(encoder: Encoder, state: Mapping[str, "Tensor"], folder: Path)
     temporary.replace(folder / WEIGHTS_NAME)
     weights = digest_file(folder / WEIGHTS_NAME)
     config = asdict(encoder) | {"digest": fingerprint(encoder.network, encoder.options, encoder.architecture, weights)}
-    temporary = folder / f".{CONFIG_NAME}.tmp"
-    temporary.write_text(json.dumps(config, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
-    temporary.replace(folder / CONFIG_NAME)
+    write_record(config, folder / CONFIG_NAME)
     return read_encoder(folder)
 
 
@@ -160,11 +158,12 @@ def read_encoder(folder: Path) -> Encoder:
     """
     path = folder / CONFIG_NAME
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = read_record(path)
+        check_types(values | {"clips": tuple(values["clips"]), "history": tuple(values["history"])}, Encoder)
         encoder = Encoder(**{**values, "clips": tuple(values["clips"]), "history": tuple(values["history"])})
     except FileNotFoundError as error:
         raise CheckpointError(f"{path} does not exist; run prepare_encoder, or `dvc pull` to get the encoder") from error
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError) as error:
         raise CheckpointError(f"{path} does not describe an encoder ({error}); delete its folder and run prepare_encoder again") from error
     return encoder
 

@@ -107,7 +107,7 @@ def read_hub_config(folder: Path) -> dict[str, Any]:
     path = folder / CONFIG_NAME
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} cannot be read ({error}); the folder is no model in the hub's layout") from error
     if not isinstance(config, dict):
         raise CheckpointError(f"{path} is no JSON object; the folder is no model in the hub's layout")
@@ -118,14 +118,25 @@ def read_hub_weights(folder: Path) -> "dict[str, Tensor]":
     """Read the weights of a model folder, in one file or in several with an index.
 
     Raises:
-        CheckpointError: it has no safetensors.
+        CheckpointError: it has no safetensors, or an index that is none.
     """
     names = [WEIGHTS_NAME]
     if (folder / INDEX_NAME).exists():
-        names = sorted(set(json.loads((folder / INDEX_NAME).read_text(encoding="utf-8"))["weight_map"].values()))
-    if not all((folder / Path(name).name).exists() for name in names):
+        names = _read_index(folder / INDEX_NAME)
+    if not all((folder / name).is_file() for name in names):
         raise CheckpointError(f"{folder} holds no {names[0]}; only safetensors are loaded: choose a revision that has them, or convert it")
-    return {key: value for name in names for key, value in read_weights(folder / Path(name).name).items()}
+    return {key: value for name in names for key, value in read_weights(folder / name).items()}
+
+
+def _read_index(path: Path) -> list[str]:
+    """Return the names of the files that an index lists."""
+    try:
+        names = {Path(name).name for name in json.loads(path.read_text(encoding="utf-8"))["weight_map"].values()}
+        if not names:
+            raise ValueError("it lists no file")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise CheckpointError(f"{path} is no index of weights ({error}); the folder is no model in the hub's layout") from error
+    return sorted(names)
 
 
 def _digest_folder(folder: Path) -> str:

@@ -13,13 +13,14 @@ from pipeline.errors import ParamsError, PipelineError
 from pipeline.params import read_overlaid, read_params, read_section
 from pipeline.report.comparisons import make_comparison_table
 from pipeline.report.document import Block, Heading, Paragraph
-from pipeline.report.files import write_json, write_text
+from pipeline.report.files import write_json
 from pipeline.report.html import render_html
 from pipeline.report.markdown import render_markdown
 from pipeline.report.scores import EvaluateConfig, compute_scores
 from pipeline.report.table import NOTHING, Cell, Column, Line, Table
 from pipeline.report.tables import Scores, explain_seeds, make_main_table, show_mean
 from pipeline.shards.previous import is_dvc_output
+from pipeline.storage import write_text
 from pipeline.tasks.metrics import METRICS
 from pipeline.tasks.task import Task
 from pipeline.training.run import read_runs

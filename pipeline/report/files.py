@@ -8,48 +8,48 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import TaskError
+from pipeline.shards.fingerprint import digest_file
+from pipeline.shards.previous import hold
+from pipeline.storage import read_record, write_record, write_text
 
 SCORES, METRICS, CURVES, CONFUSION = "scores.json", "metrics.json", "learning_curves.csv", "confusion.csv"
+BESIDE = (METRICS, CURVES, CONFUSION)
 
 
 def write_scores(scores: Mapping[str, Any], folder: Path) -> None:
-    """Write the four files into a folder; the same scores give the same bytes."""
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(scores, folder / SCORES)
+    """Write the four files into a folder, scores.json last, which names the digests of the others; the same scores give the same bytes."""
     tested = {metric: {row: _mean(described, metric) for row, described in scores["rows"].items()} for metric in scores["tested"]}
-    write_json(tested, folder / METRICS)
-    _write_csv(("row", "fold", "seed", "epoch", "train_loss", "valid_loss", "valid_selection"), _curves(scores), folder / CURVES)
-    _write_csv(("row", "label", "truth", "prediction", "count"), _confusions(scores), folder / CONFUSION)
+    with hold(folder):
+        write_json(tested, folder / METRICS)
+        _write_csv(("row", "fold", "seed", "epoch", "train_loss", "valid_loss", "valid_selection"), _curves(scores), folder / CURVES)
+        _write_csv(("row", "label", "truth", "prediction", "count"), _confusions(scores), folder / CONFUSION)
+        files = {name: digest_file(folder / name) for name in BESIDE}
+        write_record({**scores, "files": files}, folder / SCORES, sort_keys=False)
 
 
 def read_scores(folder: Path) -> dict[str, Any]:
     """Read a task's scores.json.
 
     Raises:
-        TaskError: the file is absent or is not what `write_scores` writes.
+        TaskError: the file is absent or is not what `write_scores` writes, or a file beside it is not.
     """
     path = folder / SCORES
     try:
-        scores: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if "rows" not in scores:
-            raise ValueError("no `rows`")
+        scores = read_record(path)
+        files = scores.pop("files")
+        bad = [name for name in BESIDE if not (folder / name).is_file() or digest_file(folder / name) != files.get(name)]
     except FileNotFoundError as error:
         raise TaskError(f"{path} does not exist; run evaluate@{folder.name}, or `dvc pull` to get it") from error
-    except (ValueError, TypeError) as error:
+    except (ValueError, KeyError, AttributeError) as error:
         raise TaskError(f"{path} does not hold scores ({error}); delete it and run evaluate@{folder.name} again") from error
+    if bad:
+        raise TaskError(f"{folder}: {', '.join(bad)} is absent or not what scores.json describes; run evaluate@{folder.name} again")
     return scores
 
 
 def write_json(values: Any, path: Path) -> None:
     """Write JSON with one key a line, keys in the order given."""
     write_text(json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False) + "\n", path)
-
-
-def write_text(text: str, path: Path) -> None:
-    """Write a text file under a temporary name, then rename it into place."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text, encoding="utf-8", newline="")
-    temporary.replace(path)
 
 
 def _mean(described: Mapping[str, Any], metric: str) -> float | None:

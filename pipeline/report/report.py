@@ -12,13 +12,15 @@ from pipeline.clips.manifest import read_manifest
 from pipeline.errors import TaskError
 from pipeline.params import build
 from pipeline.report.document import Block, Code, Details, Heading, Items, Paragraph
-from pipeline.report.files import read_scores, write_json, write_text
+from pipeline.report.files import read_scores, write_json
 from pipeline.report.html import render_html
 from pipeline.report.markdown import render_markdown
 from pipeline.report.quality import Corpus, FeatureQuality, describe_corpus
 from pipeline.report.results import describe_task
 from pipeline.report.table import Table
 from pipeline.report.tables import make_main_table
+from pipeline.shards.previous import hold
+from pipeline.storage import write_text
 from pipeline.tasks.config import TaskConfig
 from pipeline.tasks.metrics import METRICS
 
@@ -105,13 +107,13 @@ def _show_params(params: Mapping[str, Any]) -> list[Block]:
 
 def write_report(blocks: Sequence[Block], scores: Mapping[str, dict[str, Any]], corpora: Corpora, out: Path) -> None:
     """Write report.html, report.md and report.json; the same input gives the same bytes."""
-    out.mkdir(parents=True, exist_ok=True)
-    write_text(render_html(blocks), out / "report.html")
-    write_text(render_markdown(blocks), out / "report.md")
     tasks = {name: {"claims": s["config"]["claims"], "table": _plain(make_main_table(s)), **s} for name, s in scores.items()}
     data = {name: {f"{q.table}/{q.row}": q.to_json() for q in corpus.qualities} for name, corpus in corpora.items()}
     partial = {name: corpus.partial for name, corpus in corpora.items() if corpus.partial is not None}
-    write_json({"tasks": tasks, "data": data, "partial": partial}, out / "report.json")
+    with hold(out):
+        write_text(render_html(blocks), out / "report.html")
+        write_text(render_markdown(blocks), out / "report.md")
+        write_json({"tasks": tasks, "data": data, "partial": partial}, out / "report.json")
 
 
 def _plain(table: Table) -> dict[str, Any]:

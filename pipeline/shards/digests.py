@@ -70,7 +70,9 @@ def _open_cache(path: Path) -> Iterator[sqlite3.Connection]:
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         connection = _connect(path)
-    except sqlite3.DatabaseError:
+    except sqlite3.DatabaseError as error:
+        if isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode != sqlite3.SQLITE_ERROR:
+            raise  # not damaged: in use, or on a disk that is full or read-only
         path.unlink()
         connection = _connect(path)
     with closing(connection):
@@ -81,9 +83,11 @@ def _connect(path: Path) -> sqlite3.Connection:
     """Return a connection to a sound database that has the table; a digest is kept at once, also where the run is killed."""
     connection = sqlite3.connect(path, timeout=60, isolation_level=None)
     connection.execute("PRAGMA synchronous = OFF")
+    connection.text_factory = lambda text: text.decode(errors="replace")
     if connection.execute("PRAGMA quick_check").fetchone() != ("ok",):
         raise sqlite3.DatabaseError(f"{path} is damaged")
-    connection.execute("CREATE TABLE IF NOT EXISTS digests (path TEXT PRIMARY KEY, size INTEGER, mtime INTEGER, digest TEXT)")
+    connection.execute("CREATE TABLE IF NOT EXISTS sealed (path TEXT PRIMARY KEY, size INTEGER, mtime INTEGER, digest TEXT, seal TEXT)")
+    connection.execute("SELECT path, size, mtime, digest, seal FROM sealed LIMIT 1")
     return connection
 
 
@@ -91,18 +95,27 @@ def _digest(files: list[Path], name: str, known: sqlite3.Connection, counts: dic
     """Return the digest of a file, or of the pictures of a recording, from the database if sizes and mtimes are as they were."""
     stats = [file.stat() for file in files if file.exists()]  # a folder's own time changes when its files are renamed
     size, mtime = sum(stat.st_size for stat in stats), max(stat.st_mtime_ns for stat in stats)
-    found = known.execute("SELECT digest FROM digests WHERE path = ? AND size = ? AND mtime = ?", (name, size, mtime)).fetchone()
-    if found:
+    if found := _look_up(known, name, size, mtime):
         counts["known"] += 1
-        return str(found[0])
+        return found
     if files[0].is_dir() or is_pattern(name):
         top = files[0] if files[0].is_dir() else files[0].parent
         digest = fingerprint([(file.relative_to(top).as_posix(), digest_file(file)) for file in files if file.is_file()])
     else:
         digest = digest_file(files[0])
     counts["hashed"] += 1
-    known.execute("INSERT OR REPLACE INTO digests VALUES (?, ?, ?, ?)", (name, size, mtime, digest))
+    seal = fingerprint(name, size, mtime, digest)
+    known.execute("INSERT OR REPLACE INTO sealed VALUES (?, ?, ?, ?, ?)", (name, size, mtime, digest, seal))
     return digest
+
+
+def _look_up(known: sqlite3.Connection, name: str, size: int, mtime: int) -> str | None:
+    """Return the digest that a file of this size and mtime had; None where it is not known, or what is known was damaged."""
+    try:
+        found = known.execute("SELECT digest, seal FROM sealed WHERE path = ? AND size = ? AND mtime = ?", (name, size, mtime)).fetchone()
+    except sqlite3.DatabaseError:
+        return None
+    return str(found[0]) if found and found[1] == fingerprint(name, size, mtime, str(found[0])) else None
 
 
 def _recorded(absent: list[str], earlier: Iterable[Manifest]) -> dict[str, str]:

@@ -1,8 +1,8 @@
 """Imported features become embedding shards, like those of an encoder; the arrays' content decides what is written anew."""
 
 import hashlib
-import json
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from pipeline.errors import CacheError
 from pipeline.shards.executor import RunOptions, ShardSettings, run_sharded
 from pipeline.shards.extractor import Extractor, Row, Skip
 from pipeline.shards.previous import open_partial, publish
+from pipeline.storage import read_record, write_record
 
 ORIGIN_NAME = "origin.json"
 
@@ -72,21 +73,21 @@ def write_imported(
     """
     check_ids(found.splits, found.manifest)
     extractors = {row_name(corpus, m): ImportedExtractor(m, sequences) for m, sequences in found.sequences.items()}
-    counts = run_sharded(found.manifest, extractors, embeddings, settings, options)
-    if not options.plan:
-        _write_clips(found, clips)
-        _write_origin(found, origin)
+    with nullcontext() if options.plan else open_partial(clips) as partial:  # held to the end, so that two runs never mix what they write
+        counts = run_sharded(found.manifest, extractors, embeddings, settings, options)
+        if partial is not None:
+            _write_clips(found, partial)
+            publish(partial, clips)
+            _write_origin(found, origin)
     splits = {name: len(folds) for name, folds in found.splits.items()}
     return {"clips": len(found.manifest), "splits": splits, "modalities": list(found.sequences), "replaced": dict(found.replaced), **counts}
 
 
-def _write_clips(found: FeatureSet, out: Path) -> None:
+def _write_clips(found: FeatureSet, folder: Path) -> None:
     """Write clips.jsonl and splits.json."""
-    with open_partial(out) as partial:
-        write_manifest(found.manifest, partial)
-        write_splits(found.splits, partial)
-        write_partial(Listing(found.manifest, found.splits, found.discrepancies), found.manifest, partial)
-        publish(partial, out)
+    write_manifest(found.manifest, folder)
+    write_splits(found.splits, folder)
+    write_partial(Listing(found.manifest, found.splits, found.discrepancies), found.manifest, folder)
 
 
 def _write_origin(found: FeatureSet, out: Path) -> None:
@@ -97,7 +98,7 @@ def _write_origin(found: FeatureSet, out: Path) -> None:
             files.append({"file": path.name, "sha256": hashlib.file_digest(file, "sha256").hexdigest()})
     record = {"source": "imported", "files": files, "replaced": dict(found.replaced)}
     with open_partial(out) as partial:
-        (partial / ORIGIN_NAME).write_text(json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_record(record, partial / ORIGIN_NAME)
         publish(partial, out)
 
 
@@ -109,7 +110,7 @@ def read_origin(folder: Path) -> dict[str, str]:
     """
     path = folder / ORIGIN_NAME
     try:
-        files = json.loads(path.read_text(encoding="utf-8"))["files"]
+        files = read_record(path)["files"]
         named = [(f" {k}" if len(files) > 1 else "", str(file["file"]), str(file["sha256"])) for k, file in enumerate(files, 1)]
     except FileNotFoundError as error:
         raise CacheError(f"{path} does not exist; run import_features, or `dvc pull` to get it") from error

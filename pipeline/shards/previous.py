@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import CacheError, PipelineError
+from pipeline.storage import telling_failures
 
 log = logging.getLogger(__name__)
 
@@ -30,30 +31,53 @@ def partial_of(out: Path) -> Path:
 
 @contextmanager
 def open_partial(out: Path) -> Iterator[Path]:
-    """Hold `<out>.partial` under a lock; a second run waits, and then finds what the first one finished.
+    """Hold `<out>.partial` as `hold` does; a second run waits, and then finds what the first one finished."""
+    partial = partial_of(out)
+    with hold(partial):
+        yield partial
+
+
+@contextmanager
+def hold(folder: Path) -> Iterator[None]:
+    """Hold a folder to be written, made where it is not there, under a lock; a second run waits.
 
     The lock is on the folder itself, so it ends with the process that holds it, however that ends.
+
+    Raises:
+        StorageError: it cannot be written, or what is written into it: the disk is full, read-only or another user's.
     """
-    partial = partial_of(out)
-    while True:
-        partial.mkdir(parents=True, exist_ok=True)
-        handle = os.open(partial, os.O_RDONLY)
+    with telling_failures(folder):
+        handle = _lock(folder)
         try:
-            _lock(handle, partial)
-            if partial.exists() and os.path.samestat(os.fstat(handle), partial.stat()):
-                yield partial
-                return
+            yield
         finally:
             os.close(handle)
 
 
-def _lock(handle: int, partial: Path) -> None:
-    """Take the lock of an open folder, saying so when another run holds it."""
+def _lock(folder: Path) -> int:
+    """Return an open folder whose lock is taken, saying so when another run holds it."""
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            handle = os.open(folder, os.O_RDONLY)
+        except FileNotFoundError:  # the other run has just renamed it
+            continue
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            log.warning("%s is being written by another run; waiting for it to finish", folder)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        if _is_open(handle, folder):
+            return handle
+        os.close(handle)
+
+
+def _is_open(handle: int, folder: Path) -> bool:
+    """Whether an open folder still stands at its path: the run that was waited for may have renamed it."""
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        log.warning("%s is being written by another run; waiting for it to finish", partial)
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        return os.path.samestat(os.fstat(handle), folder.stat())
+    except FileNotFoundError:
+        return False
 
 
 def publish(partial: Path, out: Path) -> None:

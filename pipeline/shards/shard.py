@@ -10,7 +10,6 @@ for writing again.
 """
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -22,6 +21,7 @@ import numpy as np
 
 from pipeline.errors import ShardError
 from pipeline.shards.extractor import Row, Skip
+from pipeline.storage import replacing
 
 SCHEMA = 1
 CHUNK_BYTES = 1 << 20
@@ -61,6 +61,8 @@ class ShardRow:
 def write_shard(path: Path, rows: Sequence[ShardRow], header: Header) -> None:
     """Write a shard under a temporary name, flush it to the disk, and rename it to `path`.
 
+    HDF5 works in memory: where a disk is full under it, it takes the process down.
+
     Args:
         path: the file to be.
         rows: at least one, in the order in which they shall stand.
@@ -72,8 +74,7 @@ def write_shard(path: Path, rows: Sequence[ShardRow], header: Header) -> None:
     if not rows:
         raise ShardError(f"{path}: a shard without rows is not written")
     columns = _columns(path, rows)
-    temporary = path.with_name(f".{path.name}.tmp")
-    with h5py.File(temporary, "w", libver=("v110", "v110")) as file:
+    with h5py.File(path, "w", driver="core", backing_store=False, block_size=4 * CHUNK_BYTES, libver=("v110", "v110")) as file:
         file.attrs["schema"] = SCHEMA
         file.attrs["feature"] = np.bytes_(header.feature.encode())
         file.attrs["version"] = header.version
@@ -85,9 +86,10 @@ def write_shard(path: Path, rows: Sequence[ShardRow], header: Header) -> None:
         for name, parts in columns.items():
             _write_dataset(file, f"values/{name}", np.concatenate(parts))
             _write_dataset(file, f"offsets/{name}", np.cumsum([0, *map(len, parts)], dtype=np.int64))
-    with temporary.open("rb+") as written:
-        os.fsync(written.fileno())
-    temporary.replace(path)
+        file.flush()
+        image = file.id.get_file_image()
+    with replacing(path) as written:
+        written.write(image)
 
 
 def _columns(path: Path, rows: Sequence[ShardRow]) -> dict[str, list[np.ndarray]]:
@@ -205,6 +207,8 @@ class _Reading:
     def __enter__(self) -> h5py.File:
         try:
             self.file = h5py.File(self.path, "r", libver=("v110", "v110"), locking=False)
+        except PermissionError as error:
+            raise PermissionError(error.errno, "Permission denied", str(self.path)) from error
         except (OSError, ValueError, RuntimeError) as error:
             raise self._shard_error(error) from error
         return self.file

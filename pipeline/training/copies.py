@@ -5,7 +5,6 @@ both have is the same, and audio or video is among them: the same words come bac
 alone proves nothing. A modality whose values are all one number (the zeros that stand for a missing one) is none.
 """
 
-import json
 from collections import defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from hashlib import blake2b
@@ -16,6 +15,7 @@ import numpy as np
 from pipeline.clips.splits import PAIRS, Fold, refuse_copies
 from pipeline.errors import CacheError
 from pipeline.shards.features import Features
+from pipeline.storage import read_record, remove, write_record
 
 FILE_NAME = "copies.json"
 TELLING = ("audio", "video")
@@ -72,9 +72,9 @@ def _is_constant(sequence: np.ndarray) -> bool:
 
 def write_copies(folds: Sequence[Mapping[str, int]], folder: Path) -> None:
     """Write `folder`/copies.json, the counts of each fold, for the report; no file where there are none."""
-    (folder / FILE_NAME).unlink(missing_ok=True)
+    remove(folder / FILE_NAME)
     if any(count for fold in folds for count in fold.values()):
-        (folder / FILE_NAME).write_text(json.dumps(folds, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        write_record({"folds": list(folds)}, folder / FILE_NAME)
 
 
 def read_copies(folder: Path) -> list[dict[str, int]]:
@@ -87,6 +87,6 @@ def read_copies(folder: Path) -> list[dict[str, int]]:
     if not path.exists():
         return []
     try:
-        return [{pair: int(count) for pair, count in fold.items()} for fold in json.loads(path.read_text(encoding="utf-8"))]
-    except (ValueError, TypeError, AttributeError) as error:
+        return [{pair: int(count) for pair, count in fold.items()} for fold in read_record(path)["folds"]]
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
         raise CacheError(f"{path} is not a table of counts: {error}; delete it and run train again") from error

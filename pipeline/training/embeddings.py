@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,8 +13,9 @@ import torch
 from pipeline.clips.manifest import Manifest
 from pipeline.clips.splits import PARTS, Fold
 from pipeline.embed.encoder import Encoder, list_folds, read_encoder
-from pipeline.errors import ShardError, SplitError
+from pipeline.errors import CacheError, ShardError, SplitError
 from pipeline.shards.features import Features, read_features
+from pipeline.storage import read_record
 from pipeline.tasks.task import Task
 from pipeline.training.copies import check_copies, count_copies
 from pipeline.training.dataset import FoldData, check_finite, compute_statistics, leads_with_cls, pack
@@ -116,9 +116,16 @@ class EmbeddingsReader:
 
 
 def read_origin(folder: Path) -> dict[str, Any]:
-    """Which files imported features come from, as import_features wrote it; empty where that is not there."""
+    """Which files imported features come from, as import_features wrote it; empty where that is not there.
+
+    Raises:
+        CacheError: the file is not what import_features writes.
+    """
     path = folder / "origin.json"
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
+    try:
+        return read_record(path) if path.exists() else {}
+    except ValueError as error:
+        raise CacheError(f"{path} does not say where features come from ({error}); delete it and run import_features again") from error
 
 
 def check_unseen(source: Source, fold: Fold, where: str) -> None:

@@ -4,7 +4,6 @@ Each epoch draws its own random numbers from the seed and its number, and leaves
 last finished epoch and ends with the same bytes as an undisturbed one (on a CPU, with the same number of threads).
 """
 
-import json
 import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,10 +18,11 @@ from torch import Tensor, nn
 from pipeline.embed.device import computing_in
 from pipeline.embed.encoder import EncoderConfig, FitConfig
 from pipeline.embed.network import EncoderNetwork
-from pipeline.errors import CheckpointError, ModelError
+from pipeline.errors import ModelError
 from pipeline.progress import show_progress
 from pipeline.shards.extractor import Row, Skip
 from pipeline.tasks.task import Task
+from pipeline.training.checkpoint import read_checkpoint, write_checkpoint
 
 CHECKPOINT_NAME = "checkpoint.safetensors"
 
@@ -201,32 +201,18 @@ class EncoderFit:
         return self.task.select(stacked.numpy(), target), float(self.criterion(stacked, torch.from_numpy(target)))
 
     def _write(self, path: Path, fingerprint: str, standing: Standing) -> None:
-        """Write the checkpoint: one file, renamed when it is whole."""
-        from safetensors.torch import save_file
-
+        """Write the checkpoint."""
         groups: dict[str, dict[str, Any]] = {"model": self.model.state_dict(), "best": standing.best}
         for number, state in self.optimizer.state_dict()["state"].items():
             groups[f"optimizer.{number}"] = state
-        flat = {f"{group}.{key}": value for group, values in groups.items() for key, value in values.items()}
-        tensors = {key: torch.as_tensor(value).cpu().contiguous().clone() for key, value in flat.items()}
         record = {"epoch": standing.epoch, "best_epoch": standing.best_epoch, "history": standing.history, "fingerprint": fingerprint}
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.tmp")
-        save_file(tensors, temporary, {"fit": json.dumps(record)})
-        temporary.replace(path)
+        write_checkpoint(record, groups, path)
 
     def _resume(self, path: Path, fingerprint: str) -> Standing:
         """Return how far an interrupted fit of the same fingerprint came, the model and optimizer set to it."""
-        from safetensors import SafetensorError, safe_open
-
         if not path.exists():
             return Standing()
-        try:
-            with safe_open(path, "pt") as file:
-                record = json.loads(file.metadata()["fit"])
-                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-        except (SafetensorError, KeyError, ValueError) as error:
-            raise CheckpointError(f"{path} is torn ({error}); delete it, and the fit begins again") from error
+        record, tensors = read_checkpoint(path)
         if record.pop("fingerprint") != fingerprint:
             return Standing()
         self.model.load_state_dict(_group(tensors, "model."))

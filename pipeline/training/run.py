@@ -1,13 +1,12 @@
 """A finished run on disk: run.json, history.csv, predictions.safetensors, model.safetensors; the same run gives the same bytes.
 
 run.json holds what is needed to score a new clip with the weights beside it: task, model, hyperparameters, what the model was built for,
-and the encoders with their digests and configs. It names the digest of each file beside it, so a torn or changed one is noticed.
+and the encoders with their digests and configs. It names the digest of each file beside it, and its own: a torn or changed one is noticed.
 """
 
 from __future__ import annotations
 
 import csv
-import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import CheckpointError
 from pipeline.shards.fingerprint import digest_file
+from pipeline.storage import check_types, read_record, write_record
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -84,23 +84,32 @@ def run_folder(root: Path, row: str, fold: int, seed: int) -> Path:
 
 def write_run(run: Run, folder: Path, state_dict: Mapping[str, Tensor]) -> None:
     """Write a run's folder under a temporary name, then rename it into place."""
-    from safetensors.numpy import save_file
-
     temporary = folder.with_name(f"{folder.name}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    logits = {f"{part}/{output}": values for part, outputs in run.logits.items() for output, values in outputs.items()}
-    save_file({name: np.ascontiguousarray(values) for name, values in sorted(logits.items())}, temporary / PREDICTIONS)
-    weights = {name: np.ascontiguousarray(value.detach().cpu().numpy()) for name, value in sorted(state_dict.items())}
-    save_file(weights, temporary / WEIGHTS)
-    _write_history(run.history, temporary / HISTORY)
-    described = {field.name: getattr(run, field.name) for field in fields(run) if field.name not in ("logits", "history")}
-    described["files"] = {name: digest_file(temporary / name) for name in FILES}
-    (temporary / RUN).write_text(json.dumps(described, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
-    for name in (*FILES, RUN):
-        (temporary / name).chmod(0o644)
+    try:
+        temporary.mkdir(parents=True)
+        _write_files(run, temporary, state_dict)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)  # on a full disk it would take the room of others
+        raise
     shutil.rmtree(folder, ignore_errors=True)
     temporary.rename(folder)
+
+
+def _write_files(run: Run, folder: Path, state_dict: Mapping[str, Tensor]) -> None:
+    """Write a run's files, run.json last."""
+    from safetensors.numpy import save_file
+
+    logits = {f"{part}/{output}": values for part, outputs in run.logits.items() for output, values in outputs.items()}
+    save_file({name: np.ascontiguousarray(values) for name, values in sorted(logits.items())}, folder / PREDICTIONS)
+    weights = {name: np.ascontiguousarray(value.detach().cpu().numpy()) for name, value in sorted(state_dict.items())}
+    save_file(weights, folder / WEIGHTS)
+    _write_history(run.history, folder / HISTORY)
+    described = {field.name: getattr(run, field.name) for field in fields(run) if field.name not in ("logits", "history")}
+    described["files"] = {name: digest_file(folder / name) for name in FILES}
+    write_record(described, folder / RUN)
+    for name in (*FILES, RUN):
+        (folder / name).chmod(0o644)
 
 
 def _write_history(history: Sequence[Mapping[str, float]], path: Path) -> None:
@@ -114,7 +123,7 @@ def _write_history(history: Sequence[Mapping[str, float]], path: Path) -> None:
 def read_fingerprint(folder: Path) -> str | None:
     """Fingerprint of the run in a folder, None where there is no run."""
     try:
-        return str(json.loads((folder / RUN).read_text(encoding="utf-8"))["fingerprint"])
+        return str(read_record(folder / RUN)["fingerprint"])
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (ValueError, TypeError, KeyError) as error:
@@ -128,7 +137,7 @@ def check_run(folder: Path) -> None:
         CheckpointError: a file is absent or was changed.
     """
     try:
-        files = json.loads((folder / RUN).read_text(encoding="utf-8"))["files"]
+        files = read_record(folder / RUN)["files"]
         bad = [name for name in FILES if not (folder / name).is_file() or digest_file(folder / name) != files.get(name)]
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise CheckpointError(f"{folder / RUN} does not describe a run ({error}); delete {folder} and run train again") from error
@@ -147,7 +156,7 @@ def read_run(folder: Path) -> Run:
 
     check_run(folder)
     try:
-        values = json.loads((folder / RUN).read_text(encoding="utf-8"))
+        values = read_record(folder / RUN)
         logits: Logits = {}
         for name, array in load_file(folder / PREDICTIONS).items():
             part, output = name.split("/", 1)
@@ -156,7 +165,11 @@ def read_run(folder: Path) -> Run:
             history = [{key: float(value) for key, value in line.items()} for line in csv.DictReader(file)]
         values["clip_ids"] = {part: tuple(ids) for part, ids in values["clip_ids"].items()}
         values |= {name: tuple(values[name]) for name in ("annotations", "modalities")}
-        return Run(**{name: value for name, value in values.items() if name != "files"}, logits=logits, history=history)
+        values = {name: value for name, value in values.items() if name != "files"} | {"logits": logits, "history": history}
+        check_types(values, Run)
+        if any(len(rows) != len(values["clip_ids"][part]) for part, outputs in logits.items() for rows in outputs.values()):
+            raise ValueError("its predictions and its clips differ in number")
+        return Run(**values)
     except (SafetensorError, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise CheckpointError(f"{folder} is not a readable run ({error}); delete it and run train again") from error
 

@@ -1,7 +1,6 @@
 """Imported arrays in shards: bytes as they were, only what changed is written anew, origins recorded."""
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from pipeline.errors import CacheError, SkippedError
 from pipeline.shards.executor import RunOptions, ShardSettings
 from pipeline.shards.features import read_features
 from pipeline.shards.imported import read_origin, write_imported
+from pipeline.storage import read_record
 from tests.clips.features.files import make_mmsa, read
 
 SETTINGS = ShardSettings(4, 0.5)
@@ -67,7 +67,7 @@ def test_a_plan_writes_nothing(tmp_path: Path) -> None:
 
 def test_the_origin_names_the_file_and_its_digest(tmp_path: Path) -> None:
     write(tmp_path, make(tmp_path))
-    origin = json.loads((tmp_path / "encoders" / "mine" / "origin.json").read_text())
+    origin = read_record(tmp_path / "encoders" / "mine" / "origin.json")
     digest = hashlib.sha256((tmp_path / "a.pkl").read_bytes()).hexdigest()
     assert origin == {"source": "imported", "files": [{"file": "a.pkl", "sha256": digest}], "replaced": {}}
     assert read_origin(tmp_path / "encoders" / "mine") == {"source": "imported", "file": "a.pkl", "sha256": digest}

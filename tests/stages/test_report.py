@@ -6,6 +6,7 @@ import re
 import pytest
 import yaml
 
+from pipeline.storage import write_record
 from tests.report.worlds import make_world
 from tests.stages.test_evaluate import run_stage
 
@@ -17,8 +18,8 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("world")
     make_world(folder, num_clips=48, draws=20, subsets="turns", copies="count")
     absent = {"discrepancies": [], "absent_media": {"count": 3, "first": ["x", "y", "z"]}}
-    (folder / "data/clips/demo/partial.json").write_text(json.dumps(absent))
-    (folder / "data/runs/emotion/copies.json").write_text(json.dumps([{"train-test": 4}]))
+    write_record(absent, folder / "data/clips/demo/partial.json")
+    write_record({"folds": [{"train-test": 4}]}, folder / "data/runs/emotion/copies.json")
     for task in ("emotion", "sentiment"):
         done = run_stage(folder, "evaluate", task, "data/clips/demo", f"data/runs/{task}", f"data/scores/{task}")
         assert done.returncode == 0, done.stderr

@@ -1,7 +1,6 @@
 """All runs of a task: what is trained, what is reused, that workers change nothing, and what is refused."""
 
 import csv
-import json
 import logging
 import shutil
 from pathlib import Path
@@ -13,6 +12,7 @@ import yaml
 from pipeline.clips.manifest import Manifest, read_manifest, write_manifest
 from pipeline.clips.splits import read_splits
 from pipeline.errors import ModelError, PipelineError, ShardError, SplitError
+from pipeline.storage import read_record, write_record
 from pipeline.training.run import read_run, read_runs, run_folder
 from pipeline.training.runner import TrainOptions, train_zoo
 from tests.training.corpus import ZOO, Corpus, make_corpus
@@ -184,14 +184,14 @@ def test_each_fold_has_its_own_runs_and_embeddings(tmp_path: Path) -> None:
     first, second = (read_run(run_folder(corpus.out, "concat", fold, 0)) for fold in (0, 1))
     assert set(first.clip_ids["test"]) != set(second.clip_ids["test"])
     config = corpus.encoders / "c_video" / "fold-1" / "config.json"
-    config.write_text(json.dumps(json.loads(config.read_text()) | {"clips": [second.clip_ids["valid"][0]]}))
+    write_record(read_record(config) | {"clips": [second.clip_ids["valid"][0]]}, config)
     with pytest.raises(SplitError, match=r"fold 1: .*1 clips of the valid part"):
         train(corpus)
 
 
 def test_embeddings_of_another_encoder_are_refused(corpus: Corpus) -> None:
     config = corpus.encoders / "c_text" / "config.json"
-    config.write_text(json.dumps(json.loads(config.read_text()) | {"digest": "another"}))
+    write_record(read_record(config) | {"digest": "another"}, config)
     with pytest.raises(ShardError, match="run embed again"):
         train(corpus)
 

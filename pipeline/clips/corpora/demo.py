@@ -1,11 +1,11 @@
 """The built-in corpus, as make_demo writes it: label.csv and Raw/<video_id>/<clip_id>.mp4, in the layout of CH-SIMS."""
 
-import csv
 from pathlib import Path
 
 from pipeline.clips.clip import Clip, Label
 from pipeline.clips.listing import Listing
 from pipeline.clips.splits import PARTS, Fold
+from pipeline.clips.tables import read_csv
 from pipeline.errors import ManifestError
 
 EMOTIONS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
@@ -23,25 +23,15 @@ def read(labels: Path, media: Path) -> Listing:
     Raises:
         ManifestError: label.csv is absent, lacks a column, or a line's label or part is none.
     """
-    rows = _read_rows(labels)
+    if not labels.is_file():
+        raise ManifestError(f"{labels} does not exist; run make_demo, or `dvc pull` to get it")
     parts: dict[str, list[str]] = {part: [] for part in PARTS}
     clips = []
-    for number, row in enumerate(rows, 2):
+    for number, row in read_csv(labels, COLUMNS):
         clip = _read_clip(row, f"{labels}, line {number}")
         clips.append(clip)
         parts[row["mode"]].append(clip.id)
     return Listing(clips, {"speaker": (Fold.of(parts),)})
-
-
-def _read_rows(labels: Path) -> list[dict[str, str]]:
-    if not labels.is_file():
-        raise ManifestError(f"{labels} does not exist; run make_demo, or `dvc pull` to get it")
-    with labels.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
-        if missing:
-            raise ManifestError(f"{labels} lacks the columns {', '.join(missing)}; run make_demo again")
-        return list(reader)
 
 
 def _read_clip(row: dict[str, str], where: str) -> Clip:

@@ -59,5 +59,5 @@ def test_a_bad_line_is_named(tmp_path: Path, line: str, said: str) -> None:
 def test_a_missing_column_or_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ManifestError, match="does not exist; run make_demo"):
         read(tmp_path / "label.csv", tmp_path)
-    with pytest.raises(ManifestError, match="lacks the columns speaker"):
+    with pytest.raises(ManifestError, match=r"lacks the column\(s\) speaker"):
         read(write_labels(tmp_path, HEADER.replace(",speaker", ",who"), LINE), tmp_path)

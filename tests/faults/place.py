@@ -1,0 +1,95 @@
+"""Every stage with something small to work on, and the command that runs it."""
+
+import hashlib
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from tests.conftest import ROOT
+from tests.faults.forks import Forks
+from tests.report.worlds import make_world
+from tests.training.corpus import make_corpus
+from tests.training.encoder_project import Project
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage's command.
+
+    Args:
+        name: of the stage.
+        arguments: all of them.
+        out: the folder that it writes.
+    """
+
+    name: str
+    arguments: tuple[object, ...]
+    out: Path
+
+    def at(self, out: Path) -> "Stage":
+        """The same stage with another output."""
+        return Stage(self.name, tuple(out if argument == self.out else argument for argument in self.arguments), out)
+
+    def run(self, forks: Forks, log: Path) -> str:
+        """Run it to its end; returns its output."""
+        code, told = forks.run(self.name, *self.arguments, log=log)
+        assert code == 0, told
+        return told
+
+
+def make_stages(root: Path) -> dict[str, Stage]:
+    """Write what the stages read, and return them in an order in which each finds what those before it made."""
+    encoder, corpus = Project(root / "encoder", num_clips=24), make_corpus(root / "train")
+    corpus.write_params({"constant": {}, "linear": {}, "concat": {}}, seeds=[0, 1], max_epochs=2)
+    (root / "world").mkdir()
+    make_world(root / "world", {"constant": 0.0, "linear": 0.9}, ("emotion",), num_clips=48, draws=20)
+    artifact, world = encoder.root / "encoders/audio", root / "world/data"
+    trained, described = ("--params", corpus.params), ("--params", root / "world/params.yaml")
+    folders = [world / name for name in ("scores", "clips", "faces", "logmel", "tokens")]
+    commands: dict[str, tuple[object, ...]] = {
+        "prepare_encoder": ("audio", encoder.clips, encoder.logmels, artifact, "--params", encoder.params),
+        "embed": ("audio", encoder.logmels, artifact, encoder.root / "embeddings/audio", "--params", encoder.params),
+        "train": ("emotions", corpus.clips, corpus.embeddings, corpus.encoders, corpus.out, *trained, "--workers", 2),
+        "evaluate": ("emotion", world / "clips/demo", world / "runs/emotion", world / "scores/emotion", *described),
+        "report": (*folders, world / "report", *described),
+    }
+    places = {"prepare_encoder": 3, "embed": 3, "train": 4, "evaluate": 3, "report": 5}
+    rest = {name: Stage(name, arguments, Path(str(arguments[places[name]]))) for name, arguments in commands.items()}
+    return _make_media(root / "media") | rest
+
+
+def _make_media(root: Path) -> dict[str, Stage]:
+    """The stages from raw media on, on the built-in corpus with four small clips."""
+    params, raw, clips = root / "params.yaml", root / "raw", root / "clips"
+    shipped = yaml.safe_load((ROOT / "params.yaml").read_text())
+    shipped["demo"] |= {"num_clips": 4, "width": 160, "height": 120, "max_duration": 1.6}
+    shipped["shards"] |= {"num_shards": 4, "max_skipped": 1.0}
+    shipped["faces"]["demo"]["fps"] = 1
+    root.mkdir(parents=True)
+    params.write_text(yaml.safe_dump(shipped, sort_keys=False))
+    outs = {name: root / name for name in ("crop_faces", "compute_logmel", "tokenize_text")} | {"make_demo": raw, "index_clips": clips}
+    commands: dict[str, tuple[object, ...]] = {
+        "make_demo": (raw,),
+        "index_clips": ("demo", raw / "label.csv", raw, clips),
+        "crop_faces": ("demo", clips, raw, outs["crop_faces"]),
+        "compute_logmel": ("demo", clips, raw, outs["compute_logmel"]),
+        "tokenize_text": ("demo", clips, outs["tokenize_text"]),
+    }
+    return {name: Stage(name, (*arguments, "--params", params), outs[name]) for name, arguments in commands.items()}
+
+
+def tree(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of each file below a folder."""
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def clear(out: Path) -> None:
+    """Remove an output and all that its stage leaves beside it."""
+    for path in (out, *out.parent.glob(f"{out.name}.*")):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
