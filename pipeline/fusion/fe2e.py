@@ -29,18 +29,18 @@ class FE2EHyperparams(SequenceHyperparams):
     """4 layers of 64 with 4 heads, channels 64 to 512, hidden 1024 in the paper.
 
     Args:
-        width: channels of the first stage; the three others have twice, four and eight times as many.
-        hidden: between the convolutions and the transformer.
+        picture_dim: channels of the first stage; the three others have twice, four and eight times as many.
+        hidden_dim: between the convolutions and the transformer.
     """
 
     num_layers: int = 4
-    width: int = 64
-    hidden: int = 1024
+    picture_dim: int = 64
+    hidden_dim: int = 1024
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if min(self.width, self.hidden) < 1:
-            raise ValueError("width and hidden must be at least 1")
+        if min(self.picture_dim, self.hidden_dim) < 1:
+            raise ValueError("picture_dim and hidden_dim must be at least 1")
 
 
 def convolve(in_channels: int, channels: int, kernel: int = 3) -> nn.Sequential:
@@ -107,8 +107,8 @@ class FE2E(FusionModel):
     def __init__(self, hyperparams: FE2EHyperparams, spec: ModelSpec) -> None:
         super().__init__(hyperparams, spec)
         seen = [m for m in self.modalities if m in self.feature_modalities]
-        self.pictures = nn.ModuleDict({m: PictureEncoder(spec.shapes[m], hyperparams.width, hyperparams.hidden) for m in seen})
-        self.encoders = nn.ModuleDict({m: SequenceEncoder(hyperparams.hidden, hyperparams) for m in seen})
+        self.pictures = nn.ModuleDict({m: PictureEncoder(spec.shapes[m], hyperparams.picture_dim, hyperparams.hidden_dim) for m in seen})
+        self.encoders = nn.ModuleDict({m: SequenceEncoder(hyperparams.hidden_dim, hyperparams) for m in seen})
         widths = {m: hyperparams.dim if m in seen else spec.dims[m] for m in self.modalities}
         self.heads = nn.ModuleDict({m: nn.Linear(width, spec.num_outputs) for m, width in widths.items()})
         self.fusion = WeightedVotes(len(self.modalities))

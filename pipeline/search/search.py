@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import ModelError, ParamsError
-from pipeline.fusion.base import ModelSpec, find_model
+from pipeline.fusion.base import ModelSpec
 from pipeline.params import read_section, read_table
 from pipeline.search.config import SearchConfig, draw_points
 from pipeline.search.results import RowResult, TrialResult, write_results
@@ -103,7 +103,7 @@ def read_rows(params: Path, task: Task, config: SearchConfig, only: str | None) 
 
 def spec_of(row: ZooRow, task: Task, data: FoldData) -> ModelSpec:
     """What a row's model is built for."""
-    return data.read_by(find_model(row.model), row.hyperparams).spec(task.config.kind, task.num_outputs)
+    return data.read_by(row).spec(task.config.kind, task.num_outputs)
 
 
 def find_folds(reader: FoldsReader, config: SearchConfig) -> tuple[int, ...]:

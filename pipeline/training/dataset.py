@@ -16,9 +16,10 @@ from torch import Tensor
 
 from pipeline.embed.encoder import Encoder
 from pipeline.errors import CacheError
-from pipeline.fusion.base import Batch, FusionModel, ModelSpec
+from pipeline.fusion.base import Batch, ModelSpec, find_model
 from pipeline.shards.features import Features
 from pipeline.training.label_vectors import LabelVectors
+from pipeline.training.zoo import ZooRow
 
 # Text encoders of transformers whose tokenizers put a token first that stands for the whole text; T5, say, has none.
 CLS_MODELS = ("albert", "bert", "camembert", "deberta", "deberta-v2", "distilbert", "electra", "mpnet", "roberta", "xlm-roberta")
@@ -104,9 +105,10 @@ class FoldData:
             epoch,
         )
 
-    def read_by(self, model: type[FusionModel], hyperparams: Mapping[str, Any]) -> FoldData:
-        """The same as a model reads it: pictures in the place of embeddings, and the label vectors, where it asks for them."""
-        own, source = model.feature_modalities, hyperparams.get("glove", "")
+    def read_by(self, row: ZooRow) -> FoldData:
+        """The same as a row's model reads it: pictures in the place of embeddings, and the label vectors, where it asks for them."""
+        model, source = find_model(row.model), row.hyperparams.get("glove", "")
+        own = model.feature_modalities
         return replace(
             self,
             sequences=self.sequences | {m: packed for m, packed in self.pictures.items() if m in own},

@@ -79,7 +79,7 @@ def make_jobs(
         code = source_digests(row.model)
         training = {name: value for name, value in dataclasses.asdict(row.train).items() if name != "seeds"}
         for number, (data, sources) in enumerate(folds):
-            read = data.read_by(model, row.hyperparams)
+            read = data.read_by(row)
             model.check(read.spec(task.config.kind, task.num_outputs))
             own = {m: pictures[m] for m in model.feature_modalities if m in pictures}
             used = {m: (source.identity(), source.fingerprint(data.ids)) for m, source in (sources | own).items() if m in model.uses}

@@ -117,7 +117,7 @@ def leave_out_refusing(rows: Sequence[ZooRow], task: Task, data: FoldData) -> tu
     for row in rows:
         model = find_model(row.model)
         try:
-            model.check(data.read_by(model, row.hyperparams).spec(task.config.kind, task.num_outputs))
+            model.check(data.read_by(row).spec(task.config.kind, task.num_outputs))
             served.append(row)
         except ModelError as error:
             log.warning("%s is left out: %s", row.name, error)

@@ -65,7 +65,7 @@ class Workplace:
     def select(self, job: Job) -> tuple[FoldData, dict[str, int]]:
         """What a job's model reads of its fold; and modality → clips that `max_steps` cut short."""
         model = find_model(job.row.model)
-        data = self.folds[job.fold].read_by(model, job.row.hyperparams).select(model.uses, model.map_modalities)
+        data = self.folds[job.fold].read_by(job.row).select(model.uses, model.map_modalities)
         return data.truncate(job.row.train.max_steps)
 
     def on(self, device: str) -> Workplace:

@@ -2,8 +2,8 @@
 
     dvc repro && python -m tests.benchmarks.bench_train_zoo data
 
-Needs a folder that a finished `dvc repro` of the demo left: clips, embeddings and encoders of it are read, nothing is written there. Every
-model that a task can serve is trained (`stages.train --model all`), with the parameters of params.yaml but for its seeds.
+Needs a folder that a finished `dvc repro` of the demo left: its clips, embeddings, encoders, faces and log-mels are read, nothing is
+written there. Every model that a task can serve is trained (`stages.train --model all`), with the parameters of params.yaml but for its seeds.
 Expected: no more than 20 minutes for 5 seeds with 2 workers on 2 cores.
 """
 
@@ -49,6 +49,7 @@ def main(
 ) -> None:
     """Train everything in a temporary folder and print what it took."""
     inputs = (data / "clips/demo", data / "embeddings/demo", data / "encoders")
+    features = {"faces": data / "faces", "logmel": data / "logmel"}
     if missing := [str(folder) for folder in inputs if not folder.is_dir()]:
         raise SystemExit(f"{', '.join(missing)}: not there; run `dvc repro` first, or give its data folder")
     total = 0.0
@@ -57,7 +58,7 @@ def main(
         write_params(seeds, folder / "params.yaml")
         for task in TASKS:
             began = time.perf_counter()
-            summary = train_zoo(folder / "params.yaml", task, *inputs, folder / task, TrainOptions(workers, "cpu", "all"))
+            summary = train_zoo(folder / "params.yaml", task, *inputs, folder / task, TrainOptions(workers, "cpu", "all"), features)
             took = time.perf_counter() - began
             total += took
             print(f"{task}: {summary['computed']} runs with {workers} workers in {took / 60:.1f} min", flush=True)

@@ -35,7 +35,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "bimha": {"dim": 8, "num_heads": 2},
     "cmha": {"dim": 8, "num_heads": 2, "reconstruction_epochs": 0},  # the batches say epoch 1
     "mese": {"dim": 8, "num_layers": 1, "num_heads": 2, "attention_dim": 8},
-    "fe2e": {"dim": 8, "num_layers": 1, "num_heads": 2, "width": 4, "hidden": 8},
+    "fe2e": {"dim": 8, "num_layers": 1, "num_heads": 2, "picture_dim": 4, "hidden_dim": 8},
     "emo_embs": {"audio_dim": 8, "video_dim": 8},
     "label_transformer": {"dim": 8, "num_layers": 2, "num_heads": 2},
     "misa": {"dim": 16, "recurrent_dim": 4, "dropout": 0.0, "transformer_dropout": 0.0},

@@ -13,7 +13,8 @@ from tests.training.corpus import make_corpus
 def test_the_command_prints_one_summary_line(tmp_path: Path) -> None:
     corpus = make_corpus(tmp_path / "corpus")
     write_search(corpus)
-    folders = [str(path) for path in (corpus.clips, corpus.embeddings, corpus.encoders, tmp_path / "faces", tmp_path / "logmel", tmp_path / "found")]
+    features = (tmp_path / "faces", tmp_path / "logmel")
+    folders = [str(path) for path in (corpus.clips, corpus.embeddings, corpus.encoders, *features, tmp_path / "found")]
     command = [
         sys.executable,
         "-m",

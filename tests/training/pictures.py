@@ -13,7 +13,7 @@ from tests.embed.rows import make_faces, make_logmel
 from tests.training.corpus import Corpus
 
 FEATURES = {"audio": "logmel/c", "video": "faces/c"}
-FE2E: dict[str, Any] = {"dim": 8, "num_layers": 1, "num_heads": 2, "width": 2, "hidden": 8}
+FE2E: dict[str, Any] = {"dim": 8, "num_layers": 1, "num_heads": 2, "picture_dim": 2, "hidden_dim": 8}
 N_MELS = 16
 
 
