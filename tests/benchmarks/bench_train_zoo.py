@@ -3,7 +3,7 @@
     dvc repro && python -m tests.benchmarks.bench_train_zoo data
 
 Needs a folder that a finished `dvc repro` of the demo left: its clips, embeddings, encoders, faces and log-mels are read, nothing is
-written there. Every model that a task can serve is trained (`stages.train --model all`), with the parameters of params.yaml but for its seeds.
+written there. Every model that a task can serve is trained (`stages.train --model all`), with params.yaml's values but for its seeds.
 Expected: no more than 20 minutes for 5 seeds with 2 workers on 2 cores.
 """
 
