@@ -3,16 +3,15 @@
 import ast
 import importlib.util
 import re
-from functools import cache
 from pathlib import Path
 
 import pytest
-import yaml
 
+from pipeline.doctor.map import find_closure, find_gone, find_missing, read_body, read_imports, read_stages
 from tests.conftest import ROOT
 
 PACKAGES = ["errors", "params", "progress", "storage", "demo", "clips", "shards", "bench", "extract", "embed", "tasks", "fusion"]
-PACKAGES += ["training", "report", "search"]
+PACKAGES += ["training", "report", "search", "doctor"]
 LEFTMOST = {"errors", "params", "progress", "storage"}
 DOORS = {
     "h5py": {"pipeline/shards/shard.py", "pipeline/clips/csd.py"},
@@ -22,84 +21,42 @@ DOORS = {
     "timm": {"pipeline/embed/"},
     "transformers": {"pipeline/embed/", "pipeline/extract/tokens.py"},
     "tokenizers": {"pipeline/extract/tokens.py"},
-    "huggingface_hub": {"pipeline/embed/", "pipeline/extract/tokens.py"},
+    "huggingface_hub": {"pipeline/embed/", "pipeline/extract/tokens.py", "pipeline/doctor/"},
     "sklearn": {"pipeline/tasks/metrics.py", "pipeline/fusion/linear.py"},
     "matplotlib": {"pipeline/report/"},
-    "dvc": {"pipeline/shards/previous.py"},
+    "dvc": {"pipeline/shards/previous.py", "pipeline/doctor/"},
     "ray": {"pipeline/shards/ray_engine.py"},
     "ruamel": {"pipeline/clips/ready_rows.py", "pipeline/search/apply.py"},
 }
 BARE_IMAGE = {"dvc", "av", "librosa", "facenet_pytorch", "ruamel"}  # a GPU image lacks these
-STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+STAGES = read_stages(ROOT)
+BODIES = {name: read_body(stage) for name, stage in STAGES.items()}
 SOURCES = sorted([*(ROOT / "pipeline").rglob("*.py"), *(ROOT / "stages").glob("*.py")])
-BESIDE_THE_MAP = {"inspect", "add_corpus", "search", "claims", "ablate", "costs", "export"}
-
-
-def body(stage: str) -> dict:
-    return STAGES[stage].get("do", STAGES[stage])
-
-
-@cache
-def imports(path: Path) -> frozenset[str]:
-    """All modules that a file imports, at its top or in its functions."""
-    names = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return frozenset(names)
-
-
-def own_files(module: str) -> set[Path]:
-    """The files of this project that importing a module runs: its own and its packages'."""
-    files = set()
-    parts = module.split(".")
-    for end in range(1, len(parts) + 1):
-        base = ROOT.joinpath(*parts[:end])
-        files |= {path for path in (base.with_suffix(".py"), base / "__init__.py") if path.exists()}
-    return files
-
-
-@cache
-def closure(path: Path) -> frozenset[Path]:
-    """A file and every file of this project that it imports, in the end."""
-    seen, todo = set(), {path}
-    while todo:
-        file = todo.pop()
-        seen.add(file)
-        names = [name for name in imports(file) if name.split(".")[0] in {"pipeline", "stages"}]
-        todo |= {found for name in names for found in own_files(name)} - seen
-    return frozenset(seen)
-
-
-def covers(dep: str, path: Path) -> bool:
-    return path == ROOT / dep or (ROOT / dep) in path.parents
+BESIDE_THE_MAP = {"inspect", "add_corpus", "search", "claims", "ablate", "costs", "export", "doctor"}
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_depends_on_every_file_that_it_imports(stage: str) -> None:
-    deps = [dep for dep in body(stage)["deps"] if not dep.startswith("data/")]
-    needed = closure(ROOT / "stages" / f"{stage}.py") | {ROOT / "stages" / "__init__.py"}
-    missing = [path.relative_to(ROOT).as_posix() for path in sorted(needed) if not any(covers(dep, path) for dep in deps)]
-    assert not missing
+    assert find_missing(ROOT, stage, STAGES[stage]) == []
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_names_no_file_that_is_gone(stage: str) -> None:
-    assert [dep for dep in body(stage)["deps"] if not dep.startswith("data/") and not (ROOT / dep).exists()] == []
+    assert find_gone(ROOT, STAGES[stage]) == []
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_the_command_runs_the_module_of_the_stages_name(stage: str) -> None:
-    assert body(stage)["cmd"].split()[:3] == ["python", "-m", f"stages.{stage}"]
+    assert BODIES[stage]["cmd"].split()[:3] == ["python", "-m", f"stages.{stage}"]
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_every_path_of_the_command_is_a_dep_or_an_out(stage: str) -> None:
-    paths = re.findall(r"data/\S+", body(stage)["cmd"])
-    outs = [next(iter(out)) if isinstance(out, dict) else out for kind in ("outs", "metrics", "plots") for out in body(stage).get(kind, ())]
-    known = {*body(stage)["deps"], *outs, *(str(Path(out).parent) for out in outs)}
+    paths = re.findall(r"data/\S+", BODIES[stage]["cmd"])
+    outs = [
+        next(iter(out)) if isinstance(out, dict) else out for kind in ("outs", "metrics", "plots") for out in BODIES[stage].get(kind, ())
+    ]
+    known = {*BODIES[stage]["deps"], *outs, *(str(Path(out).parent) for out in outs)}
     media = {path for path in paths if path == "data/${item.media}"}  # known to later stages by the digests in clips.jsonl
     assert set(paths) - media <= known
 
@@ -122,7 +79,7 @@ def test_imports_run_one_way(path: Path) -> None:
     package = relative.with_suffix("").parts[1] if relative.parts[0] == "pipeline" and len(relative.parts) > 1 else None
     if package == "__init__":
         return
-    for name in imports(path):
+    for name in read_imports(path):
         parts = name.split(".")
         if parts[0] == "stages":
             assert relative.parts[0] == "stages"
@@ -134,15 +91,15 @@ def test_imports_run_one_way(path: Path) -> None:
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_each_heavy_library_has_one_door(path: Path) -> None:
     relative = path.relative_to(ROOT).as_posix()
-    for library in {name.split(".")[0] for name in imports(path)} & DOORS.keys():
+    for library in {name.split(".")[0] for name in read_imports(path)} & DOORS.keys():
         assert any(relative.startswith(door) for door in DOORS[library]), f"{relative} imports {library}"
 
 
 @pytest.mark.parametrize("stage", ["embed", "train", "prepare_encoder", "evaluate"])
 def test_stages_of_a_gpu_image_need_nothing_that_it_lacks(stage: str) -> None:
-    for path in closure(ROOT / "stages" / f"{stage}.py"):
+    for path in find_closure(ROOT, ROOT / "stages" / f"{stage}.py"):
         if path.relative_to(ROOT).as_posix() != "pipeline/shards/previous.py":  # which does without DVC, and says so
-            assert not {name.split(".")[0] for name in imports(path)} & BARE_IMAGE, path
+            assert not {name.split(".")[0] for name in read_imports(path)} & BARE_IMAGE, path
 
 
 def test_no_module_knows_a_data_folder() -> None:
