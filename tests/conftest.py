@@ -27,14 +27,14 @@ def realdata() -> Path:
 
 @pytest.fixture(scope="session")
 def ray_cluster() -> Iterator[Any]:
-    """Two real Ray nodes on this machine, of one core each; the test is skipped where the extra `ray` is not installed."""
+    """Two real Ray nodes on this machine, each of one core, the second with a GPU in its books; skipped where Ray is not installed."""
     os.environ |= {"RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0", "RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}
     ray = pytest.importorskip("ray", reason="the extra `ray` is not installed")
     from ray.cluster_utils import Cluster
 
     node = {"num_cpus": 1, "object_store_memory": 100 << 20}
     cluster = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})
-    cluster.add_node(**node)
+    cluster.add_node(**node, num_gpus=1)  # as far as Ray believes
     yield cluster
     ray.shutdown()
     cluster.shutdown()

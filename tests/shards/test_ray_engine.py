@@ -38,6 +38,18 @@ class SlowExtractor(LengthExtractor):
         return row
 
 
+class ResourcesWork:
+    """Tells what Ray gave it."""
+
+    def prepare(self) -> None:
+        pass
+
+    def do(self, unit: str) -> dict[str, float]:
+        import ray
+
+        return ray.get_runtime_context().get_assigned_resources()
+
+
 @pytest.fixture
 def engine(ray_cluster: Any) -> Engine:
     return Engine("ray", ray_cluster.address)
@@ -67,6 +79,13 @@ def test_the_engine_changes_no_byte_and_a_clip_that_kills_its_decoder_costs_itse
     assert here | {"seconds": 0} == there | {"seconds": 0}
     assert read_skips(tmp_path / "there") == {"abort": "decoder_crashed", "mute": "empty_text"}
     assert read_bytes(tmp_path / "here") == read_bytes(tmp_path / "there")
+
+
+@pytest.mark.parametrize(("device", "given"), [("cpu", {"CPU": 1}), ("auto", {"CPU": 1, "GPU": 1})])
+def test_a_unit_takes_the_cores_that_a_machine_has_and_a_gpu_where_it_needs_one(engine: Engine, device: str, given: dict) -> None:
+    from pipeline.shards.ray_engine import Cluster
+
+    assert list(Cluster(engine.address, 1).spread(ResourcesWork(), ["unit"], device, threads=64)) == [("unit", given)]
 
 
 def test_what_a_worker_raises_is_raised_here_with_its_trace(tmp_path: Path, engine: Engine) -> None:
