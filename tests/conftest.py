@@ -27,7 +27,7 @@ def realdata() -> Path:
 
 @pytest.fixture(scope="session")
 def ray_cluster() -> Iterator[Any]:
-    """Two real Ray nodes on this machine, of one core each, the second with a GPU in its books; skipped without the extra `ray`."""
+    """Two real Ray nodes on this machine, each of one core, the second with a GPU in its books; skipped where Ray is not installed."""
     os.environ |= {"RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0", "RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}
     ray = pytest.importorskip("ray", reason="the extra `ray` is not installed")
     from ray.cluster_utils import Cluster

@@ -63,7 +63,7 @@ def test_every_path_of_the_command_is_a_dep_or_an_out(stage: str) -> None:
 
 def test_folders_that_a_project_may_have_no_row_of_are_kept_in_git() -> None:
     """A corpus of imported features has neither faces nor log-mels nor tokens, and DVC refuses a dependency that is not there."""
-    folders = {dep for stage in STAGES for dep in body(stage)["deps"] if dep in {"data/faces", "data/logmel", "data/tokens"}}
+    folders = {dep for stage in STAGES for dep in BODIES[stage]["deps"] if dep in {"data/faces", "data/logmel", "data/tokens"}}
     assert sorted(folders) == ["data/faces", "data/logmel", "data/tokens"]
     assert all((ROOT / folder / ".gitkeep").exists() for folder in folders)
 
