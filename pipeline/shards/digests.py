@@ -70,7 +70,7 @@ def _open_cache(path: Path) -> Iterator[sqlite3.Connection]:
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         connection = _connect(path)
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # the latter where a message of SQLite holds what is damaged
         if isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode != sqlite3.SQLITE_ERROR:
             raise  # not damaged: in use, or on a disk that is full or read-only
         path.unlink()
@@ -113,7 +113,7 @@ def _look_up(known: sqlite3.Connection, name: str, size: int, mtime: int) -> str
     """Return the digest that a file of this size and mtime had; None where it is not known, or what is known was damaged."""
     try:
         found = known.execute("SELECT digest, seal FROM sealed WHERE path = ? AND size = ? AND mtime = ?", (name, size, mtime)).fetchone()
-    except sqlite3.DatabaseError:
+    except (sqlite3.DatabaseError, UnicodeDecodeError):
         return None
     return str(found[0]) if found and found[1] == fingerprint(name, size, mtime, str(found[0])) else None
 
