@@ -81,8 +81,8 @@ def make_jobs(
         for number, (data, sources) in enumerate(folds):
             read = data.read_by(row)
             model.check(read.spec(task.config.kind, task.num_outputs))
-            own = {m: pictures[m] for m in model.feature_modalities if m in pictures}
-            used = {m: (source.identity(), source.fingerprint(data.ids)) for m, source in (sources | own).items() if m in model.uses}
+            inputs: dict[str, Source | PictureRow] = {**sources, **{m: pictures[m] for m in model.feature_modalities if m in pictures}}
+            used = {m: (source.identity(), source.fingerprint(data.ids)) for m, source in inputs.items() if m in model.uses}
             words = [vectors.identity for vectors in read.label_vectors.values()]
             parts = {part: [data.ids[i] for i in index.tolist()] for part, index in data.parts.items()}
             targets = {a: hashlib.blake2b(target.numpy().tobytes(), digest_size=20).hexdigest() for a, target in data.targets.items()}
