@@ -31,12 +31,13 @@ def check_links(place: Place) -> Iterator[Check]:
     wanted, working = _configured(repo), _try_links(repo)
     link = choose_link(repo)
     told = f"{link} (configured: {', '.join(wanted)}; working from here: {', '.join(working) or 'none but copies'})"
+    remedy = "`dvc config --local cache.type symlink`, then `dvc checkout --relink`; or a disk with reflinks (XFS, Btrfs)"
     if link == "hardlink" and _is_shared(repo):
-        remedy = "`dvc config --local cache.type reflink,symlink`, then `dvc checkout --relink`"
         yield warning("cache links", f"{told}: a shared file whose owner unlocks it changes in every working tree", remedy)
     elif link == "copy" and _is_shared(repo):
-        remedy = "`dvc config --local cache.type reflink,symlink`, then `dvc checkout --relink`; or a disk with reflinks (XFS, Btrfs)"
         yield warning("cache links", f"{told}: each member's working tree holds everything a second time", remedy)
+    elif link == "symlink" and {"reflink", "copy"} & set(wanted[: wanted.index(link)]) and _is_shared(repo):
+        yield warning("cache links", f"{told}: what is computed here stays a copy, which DVC takes for a reflink", remedy)
     else:
         yield ok("cache links", told)
 

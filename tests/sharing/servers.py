@@ -1,6 +1,7 @@
 """Servers on this machine's loopback: OpenSSH, S3, and a hub of models. Each is the real thing with its own keys and a free port."""
 
 import contextlib
+import hashlib
 import json
 import os
 import shutil
@@ -80,18 +81,19 @@ class Hub(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """List a repository, or send a file of it."""
         parts = self.path.split("?")[0].strip("/").split("/")
-        if parts[:2] == ["api", "models"]:
+        if parts[:2] == ["api", "models"] and len(parts) > 4:  # …/<owner>/<name>/tree/<commit> or …/revision/<commit>
             repository = self.folder.joinpath(*parts[2:4])
-            files = [{"rfilename": path.name} for path in sorted(repository.iterdir())]
-            self._send(json.dumps({"id": "/".join(parts[2:4]), "sha": self.commit, "siblings": files}).encode(), "list")
+            files = [{"type": "file", "path": path.name, "size": path.stat().st_size, "oid": tag(path)} for path in repository.iterdir()]
+            about = {"id": "/".join(parts[2:4]), "sha": self.commit, "siblings": [{"rfilename": file["path"]} for file in files]}
+            self._send(json.dumps(files if parts[4] == "tree" else about).encode(), "list")
         else:  # <owner>/<name>/resolve/<commit>/<file>
-            path = self.folder.joinpath(*parts[:2], parts[4])
-            self._send(path.read_bytes() if path.is_file() else None, f"{parts[1]}-{parts[4]}")
+            path = self.folder.joinpath(*parts[:2], *parts[4:])
+            self._send(path.read_bytes() if path.is_file() else None, tag(path))
 
-    def _send(self, content: bytes | None, tag: str) -> None:
+    def _send(self, content: bytes | None, etag: str) -> None:
         self.send_response(200 if content is not None else 404)
         self.send_header("X-Repo-Commit", self.commit)
-        self.send_header("ETag", f'"{tag}"')
+        self.send_header("ETag", f'"{etag}"')
         self.send_header("Content-Length", str(len(content or b"")))
         self.end_headers()
         if self.command == "GET":
@@ -99,6 +101,11 @@ class Hub(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *arguments: object) -> None:
         """Say nothing."""
+
+
+def tag(path: Path) -> str:
+    """A name of a file's content, as the hub gives it."""
+    return hashlib.sha1(path.read_bytes() if path.is_file() else b"").hexdigest()
 
 
 @contextlib.contextmanager

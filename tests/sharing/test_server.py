@@ -34,7 +34,7 @@ def members(cache: Path) -> Iterator[list[Member]]:
         for user in users:
             folder = cache.parent / user.name
             shutil.copytree(project.folder, folder)
-            configure(Project(folder), cache={"dir": str(cache), "shared": "group", "type": "reflink,symlink"})
+            configure(Project(folder), cache={"dir": str(cache), "shared": "group", "type": "symlink"})
             subprocess.run(["chown", "-R", f"{user.name}:{user.name}", str(folder)], check=True)
             members.append((user, Project(folder)))
         yield members
