@@ -47,15 +47,16 @@ def make_stages(root: Path) -> dict[str, Stage]:
     make_world(root / "world", {"constant": 0.0, "linear": 0.9}, ("emotion",), num_clips=48, draws=20)
     artifact, world = encoder.root / "encoders/audio", root / "world/data"
     trained, described = ("--params", corpus.params), ("--params", root / "world/params.yaml")
+    pictures = (root / "faces", root / "logmel")
     folders = [world / name for name in ("scores", "clips", "faces", "logmel", "tokens")]
     commands: dict[str, tuple[object, ...]] = {
         "prepare_encoder": ("audio", encoder.clips, encoder.logmels, artifact, "--params", encoder.params),
         "embed": ("audio", encoder.logmels, artifact, encoder.root / "embeddings/audio", "--params", encoder.params),
-        "train": ("emotions", corpus.clips, corpus.embeddings, corpus.encoders, corpus.out, *trained, "--workers", 2),
+        "train": ("emotions", corpus.clips, corpus.embeddings, corpus.encoders, *pictures, corpus.out, *trained, "--workers", 2),
         "evaluate": ("emotion", world / "clips/demo", world / "runs/emotion", world / "scores/emotion", *described),
         "report": (*folders, world / "report", *described),
     }
-    places = {"prepare_encoder": 3, "embed": 3, "train": 4, "evaluate": 3, "report": 5}
+    places = {"prepare_encoder": 3, "embed": 3, "train": 6, "evaluate": 3, "report": 5}
     rest = {name: Stage(name, arguments, Path(str(arguments[places[name]]))) for name, arguments in commands.items()}
     return _make_media(root / "media") | rest
 

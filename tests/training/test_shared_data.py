@@ -24,7 +24,7 @@ def make_place(corpus: Corpus) -> tuple[list[Job], Workplace]:
     fold = task.folds(manifest, read_splits(corpus.clips))[0]
     sources = EmbeddingsReader(task, corpus.embeddings, corpus.encoders, {"video"}).read(0, fold)
     folds = [(make_fold(task, manifest, fold, sources), sources)]
-    return make_jobs(task, read_zoo(corpus.params), folds), Workplace.of(task, folds, corpus.out, "cpu")
+    return make_jobs(task, read_zoo(corpus.params), folds, {}), Workplace.of(task, folds, corpus.out, "cpu")
 
 
 def addresses() -> dict[str, int]:
