@@ -29,10 +29,7 @@ def realdata() -> Path:
 def ray_cluster() -> Iterator[Any]:
     """Two real Ray nodes on this machine, each of one core, the second with a GPU in its books; skipped where Ray is not installed."""
     os.environ |= {"RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0", "RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}
-    os.environ |= {
-        "RAY_agent_register_timeout_ms": "120000",
-        "RAY_worker_register_timeout_seconds": "120",
-    }  # a slow machine decides nothing
+    os.environ |= {"RAY_agent_register_timeout_ms": "120000", "RAY_worker_register_timeout_seconds": "120"}  # however slow the machine
     ray = pytest.importorskip("ray", reason="the extra `ray` is not installed")
     from ray.cluster_utils import Cluster
 
