@@ -3,11 +3,13 @@
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,14 +25,23 @@ class User:
 
     def __init__(self, name: str, group: str) -> None:
         self.name, self.group = name, group
+        self.started: list[subprocess.Popen[str]] = []
 
     def start(self, folder: Path, *command: str, umask: int = 0o022) -> "subprocess.Popen[str]":
         """Start a command as the user, in a folder; an umask of 022 takes the group's write bit from whatever does not ask for it."""
         become = ["setpriv", "--reuid", self.name, "--regid", self.name, "--init-groups", *SEES_ALL]
         environment = {**ENVIRONMENT, "HOME": str(folder), "USER": self.name, "LOGNAME": self.name}
-        return subprocess.Popen(
-            [*become, *command], cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, umask=umask
-        )
+        pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        process = subprocess.Popen([*become, *command], cwd=folder, env=environment, umask=umask, start_new_session=True, **pipes)
+        self.started.append(process)
+        return process
+
+    def end(self) -> None:
+        """Kill what still runs of the user's commands, so that the user can be removed."""
+        for process in self.started:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
 
     def run(self, folder: Path, *command: str) -> str:
         """Run a command as the user; return what it prints."""
@@ -65,6 +76,7 @@ def make_users(*names: str) -> Iterator[list[User]]:
         yield users
     finally:
         for user in users:
+            user.end()
             subprocess.run(["userdel", user.name], check=False)
         subprocess.run(["groupdel", group], check=False)
 
