@@ -14,9 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 
-from pipeline.fusion.base import ClosedFormModel, ModelSpec, find_model, make_model
+from pipeline.fusion.base import ClosedFormModel, ModelSpec, find_model, make_outline
 from pipeline.search.config import Point, SearchConfig
 from pipeline.training.zoo import ZooRow
 
@@ -103,5 +102,4 @@ def is_dropout(name: str) -> bool:
 
 def count_parameters(model: str, hyperparams: Mapping[str, Any], spec: ModelSpec) -> int:
     """Return how many numbers a model would learn, without making them."""
-    with torch.device("meta"):
-        return sum(p.numel() for p in make_model(model, hyperparams, spec).parameters())
+    return sum(p.numel() for p in make_outline(model, hyperparams, spec).parameters())

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pipeline
-from pipeline.fusion.base import find_model
+from pipeline.fusion.base import find_model, make_outline
 from pipeline.shards.fingerprint import digest_file, fingerprint
 from pipeline.tasks.task import Task
 from pipeline.training.dataset import FoldData
@@ -80,7 +80,7 @@ def make_jobs(
         training = {name: value for name, value in dataclasses.asdict(row.train).items() if name != "seeds"}
         for number, (data, sources) in enumerate(folds):
             read = data.read_by(row)
-            model.check(read.spec(task.config.kind, task.num_outputs))
+            make_outline(row.model, row.hyperparams, read.spec(task.config.kind, task.num_outputs))
             inputs: dict[str, Source | PictureRow] = {**sources, **{m: pictures[m] for m in model.feature_modalities if m in pictures}}
             used = {m: (source.identity(), source.fingerprint(data.ids)) for m, source in inputs.items() if m in model.uses}
             words = [vectors.identity for vectors in read.label_vectors.values()]

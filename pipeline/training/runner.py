@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from pipeline.errors import ModelError, PipelineError
-from pipeline.fusion.base import find_model
+from pipeline.fusion.base import make_outline
 from pipeline.params import read_table
 from pipeline.progress import show_progress
 from pipeline.shards.engine import LOCAL, Engine
@@ -115,9 +115,8 @@ def leave_out_refusing(rows: Sequence[ZooRow], task: Task, data: FoldData) -> tu
     """The rows that a task can serve; the others are named aloud, with their reason."""
     served = []
     for row in rows:
-        model = find_model(row.model)
         try:
-            model.check(data.read_by(row).spec(task.config.kind, task.num_outputs))
+            make_outline(row.model, row.hyperparams, data.read_by(row).spec(task.config.kind, task.num_outputs))
             served.append(row)
         except ModelError as error:
             log.warning("%s is left out: %s", row.name, error)

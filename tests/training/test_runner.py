@@ -214,6 +214,16 @@ def test_a_row_that_the_task_cannot_serve_is_refused_before_any_is_trained(corpu
     assert not list(corpus.root.glob("**/run.json"))
 
 
+def test_a_hyperparameter_that_the_task_cannot_serve_is_refused_before_any_is_trained(corpus: Corpus) -> None:
+    params = yaml.safe_load(corpus.params.read_text())
+    params["tasks"]["emotions"]["encoders"] = {"audio": "c_audio", "video": "c_video"}
+    params["zoo"] = {"concat": {}, "multitask_mbt": {"centre": "text"}}
+    corpus.params.write_text(yaml.safe_dump(params, sort_keys=False))
+    with pytest.raises(ModelError, match="`centre` is text, and the task's encoders have: audio, video"):
+        train(corpus)
+    assert not list(corpus.root.glob("**/run.json"))
+
+
 def test_an_unknown_device_is_refused(corpus: Corpus) -> None:
     with pytest.raises(PipelineError, match="not here"):
         train(corpus, device="tpu")
