@@ -26,14 +26,14 @@ def order_batches(lengths: Positions, batch_size: int, seed: int, epoch: int, ba
     Batches differ by at most one clip in size, so none is a left-over of one clip; but for those that were split for `batch_steps`.
 
     Args:
-        lengths: steps of each clip, (clips,).
+        lengths: steps of each clip and modality, (clips, modalities).
         batch_size: clips in a batch, at most.
         seed: of the run.
         epoch: from 1.
-        batch_steps: most steps in a batch, padding included; 0: any number.
+        batch_steps: most steps in a batch, of all modalities, padding included; 0: any number.
     """
     generator = np.random.default_rng((seed, epoch))
-    jittered = lengths * generator.uniform(1.0, JITTER, len(lengths))
+    jittered = lengths.sum(1) * generator.uniform(1.0, JITTER, len(lengths))
     batches = cut_batches(np.argsort(jittered, kind="stable"), lengths, batch_size, batch_steps)
     return [batches[i] for i in generator.permutation(len(batches))]
 
@@ -46,12 +46,12 @@ def cut_batches(order: Positions, lengths: Positions, batch_size: int, batch_ste
 
 def _split(batch: Positions, lengths: Positions, batch_steps: int) -> Iterator[Positions]:
     """Yield a batch in parts that hold no more than `batch_steps` steps each, padding included; a longer clip stands alone."""
-    clips = max(1, batch_steps // max(1, int(lengths[batch].max())))
+    clips = max(1, batch_steps // max(1, int(lengths[batch].max(0).sum())))  # each modality is padded to its own longest
     yield from np.array_split(batch, math.ceil(len(batch) / clips))
 
 
 def iterate(data: FoldData, index: Tensor, batch_size: int, batch_steps: int = 0) -> Iterator[tuple[Positions, Batch]]:
     """The clips at `index` by rising length, without chance: positions in `index`, and the batch."""
     lengths = data.lengths(index)
-    for chosen in cut_batches(np.argsort(lengths, kind="stable"), lengths, batch_size, batch_steps):
+    for chosen in cut_batches(np.argsort(lengths.sum(1), kind="stable"), lengths, batch_size, batch_steps):
         yield chosen, data.batch(index[torch.from_numpy(chosen).to(index.device)])

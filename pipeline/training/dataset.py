@@ -139,12 +139,12 @@ class FoldData:
         return index[torch.stack([packed.length[index] > 0 for packed in self.sequences.values()]).any(0)]
 
     def lengths(self, index: Tensor) -> NDArray[np.int64]:
-        """Steps of all modalities together, (clips,); a picture counts as the steps whose memory it takes."""
-        total = torch.zeros(len(index), dtype=torch.int64, device=index.device)
-        for m, packed in self.sequences.items():
+        """Steps, (clips, modalities); a picture counts as the steps whose memory it takes."""
+        steps = np.zeros((len(index), len(self.sequences)), np.int64)
+        for column, (m, packed) in enumerate(self.sequences.items()):
             _, height, width = self.shapes.get(m, (1, 1, 1))
-            total = total + packed.length[index] * max(1, height * width // PLACES_A_STEP)
-        return total.cpu().numpy()
+            steps[:, column] = packed.length[index].cpu() * max(1, height * width // PLACES_A_STEP)
+        return steps
 
     def to(self, device: torch.device) -> FoldData:
         """On another device."""

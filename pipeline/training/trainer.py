@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ from torch import Tensor
 from pipeline.errors import ModelError
 from pipeline.fusion.base import Batch, ClosedFormModel, FusionModel, Output, make_model
 from pipeline.tasks.task import Task
-from pipeline.training.batching import iterate, order_batches
+from pipeline.training.batching import Positions, iterate, order_batches
 from pipeline.training.dataset import FoldData
 from pipeline.training.losses import make_criteria
 from pipeline.training.modality_dropout import drop_modalities
@@ -102,9 +103,18 @@ class Fitter:
         with torch.inference_mode():
             model.fit(batches(self.train), batches(self.data.parts["valid"]), select)
 
+    def batches(self, epoch: int) -> list[Positions]:
+        """Positions in `train`, a batch each."""
+        return order_batches(self.lengths, self.config.batch_size, self.seed, epoch, self.config.batch_steps)
+
+    @cached_property
+    def total_steps(self) -> int:
+        """Steps of all epochs; counted, since `batch_steps` splits other batches in each."""
+        return sum(len(self.batches(epoch)) for epoch in range(1, self.config.max_epochs + 1))
+
     def schedule(self, step: int) -> float:
         """Factor of the learning rate at a step: linear warm-up, then constant or a cosine to 0."""
-        total = self.config.max_epochs * math.ceil(len(self.train) / self.config.batch_size)
+        total = self.total_steps
         warmup = round(self.config.warmup * total)
         if step < warmup:
             return (step + 1) / (warmup + 1)
@@ -116,7 +126,7 @@ class Fitter:
         """One pass over the train part; the mean training loss of a clip."""
         self.model.train()
         losses = []
-        for chosen in order_batches(self.lengths, self.config.batch_size, self.seed, epoch, self.config.batch_steps):
+        for chosen in self.batches(epoch):
             batch = self.data.batch(self.train[torch.from_numpy(chosen).to(self.train.device)], epoch)
             batch = drop_modalities(batch, self.config.modality_dropout)
             with autocast(self.train.device, self.config.precision):

@@ -64,16 +64,19 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(corpus: Co
     assert any(not torch.equal(first[name], other[name]) for name in first)
 
 
-def test_the_schedule_warms_up_and_falls_to_zero(corpus: Corpus) -> None:
-    row, task, data = prepare(corpus, "emotion", {"concat": {}}, schedule="cosine", warmup=0.25, max_epochs=10, batch_size=5)
-    model = fit(row, task, data, 0).model
-    fitter = Fitter(model, row, task, data, 0)
-    total = 10 * 4
-    factors = [fitter.schedule(step) for step in range(total + 1)]
-    assert factors[:11] == sorted(factors[:11])
-    assert factors[10] == 1.0
-    assert factors[10:] == sorted(factors[10:], reverse=True)
+@pytest.mark.parametrize(("batch_steps", "total"), [(0, 10 * 4), (1, 10 * 20)])  # of a clip a batch at most
+def test_the_schedule_warms_up_and_falls_to_zero_at_the_last_step(corpus: Corpus, batch_steps: int, total: int) -> None:
+    training = {"schedule": "cosine", "warmup": 0.25, "max_epochs": 10, "patience": 10, "batch_size": 5, "batch_steps": batch_steps}
+    row, task, data = prepare(corpus, "emotion", {"concat": {}}, **training)
+    fitted = fit(row, task, data, 0)
+    fitter = Fitter(fitted.model, row, task, data, 0)
+    factors, warm = [fitter.schedule(step) for step in range(total + 1)], total // 4
+    assert factors[: warm + 1] == sorted(factors[: warm + 1])
+    assert factors[warm] == 1.0
+    assert factors[warm:] == sorted(factors[warm:], reverse=True)
     assert factors[-1] == pytest.approx(0.0)
+    rates = [epoch["learning_rate"] / row.train.learning_rate for epoch in fitted.history]
+    assert rates == pytest.approx([factors[step] for step in range(0, total, total // 10)])
 
 
 def test_bfloat16_trains_and_its_logits_are_float32(corpus: Corpus) -> None:
