@@ -27,10 +27,12 @@ def main(row: Row, clips: ClipsFolder, runs: RunsFolder, out: OutFolder, params:
     from pipeline.report.scores import EvaluateConfig, compute_scores
     from pipeline.tasks.task import Task
     from pipeline.training.copies import read_copies
-    from pipeline.training.run import read_runs
+    from pipeline.training.run import find_trained, read_runs
 
     task, config = Task.read(params, row), read_section(params, "evaluate", EvaluateConfig)
     rows = task.config.rows(read_table(params, "zoo"))
+    if task.config.trains_all:
+        rows = find_trained(runs, rows)
     manifest = read_manifest(clips)
     folds = task.folds(manifest, read_splits(clips))
     scores = compute_scores(task, rows, read_runs(runs, rows), manifest, folds, config)

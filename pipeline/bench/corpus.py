@@ -27,7 +27,7 @@ class BenchExtractor(Extractor[Clip]):
         self._modality, self._clips, self._renderer = modality, clips, Renderer(config)
 
     def source_key(self, source: Clip) -> Any:
-        """Everything that was drawn for the clip; how many others there are changes nothing."""
+        """Everything that was drawn for the clip."""
         drawn = self._clips[source.id]
         return [drawn.index, drawn.speaker, drawn.shown[self._modality], self._modality in drawn.cued, drawn.marked]
 

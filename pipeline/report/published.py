@@ -17,7 +17,8 @@ FROZEN = (
     "Audio, Visual and Text, and FE2E, MESE, Le et al) fine-tune theirs, and the others read features made by hand."
 )
 FROZEN_SIMS = (
-    "Here encoders are frozen; EmoMBT (its source's “Ours”) fine-tunes all three, the other rows read features made by hand and BERT."
+    "Here encoders are frozen or features ready-made; EmoMBT (its source's “Ours”) fine-tunes all three, Self-MM and Human-MM fine-tune "
+    "BERT; the other rows read features made by hand and BERT's."
 )
 ONE_RUN = "Published numbers carry neither intervals nor seeds, so a difference from them cannot be tested."
 

@@ -43,7 +43,8 @@ def read_task_scores(folder: Path, tasks: Mapping[str, Any], zoo: Mapping[str, A
     found = {}
     for name, values in tasks.items():
         scores = read_scores(folder / name)
-        rows = build(TaskConfig, values, f"tasks.{name}").rows(zoo)
+        config = build(TaskConfig, values, f"tasks.{name}")
+        rows = [row for row in config.rows(zoo) if row in scores["rows"] or not config.trains_all]
         missing = [row for row in rows if row not in scores["rows"]]
         if missing:
             raise TaskError(f"{folder / name} has no scores of {', '.join(missing)}; run train@{name} and evaluate@{name}")

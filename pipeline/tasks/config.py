@@ -30,8 +30,8 @@ class TaskConfig:
         accuracy: multi_label: which accuracy the table shows and selection uses: plain, or balanced (the MOSEI tables' Wa).
         scale: regression: whose classes the derived accuracies use.
         claims: False where the numbers only show that the pipeline works.
-        zoo: the rows of `zoo` that are trained; empty: all but those of `default: false`. A task without video, say, names those that do
-            without.
+        zoo: the rows of `zoo` that are trained; empty: all but those of `default: false`; [all]: every one that can serve the task. A task
+            without video, say, names those that do without.
         published: name of the table of the literature that belongs to it (pipeline/report/published.py).
         subsets: a label column; the test clips of each of its values are scored apart too ("turns": improvised, scripted).
         copies: whether media or features that stand in train and again in valid or test are an error, or counted in the report.
@@ -79,13 +79,22 @@ class TaskConfig:
         if self.published is not None and not self.claims:
             raise ValueError("a task without claims never stands beside published numbers: remove `published`")
 
+    @property
+    def trains_all(self) -> bool:
+        """Whether every row is trained that can serve the task: what is trained is then known after training."""
+        return self.zoo == ("all",)
+
     def rows(self, zoo: Mapping[str, Mapping[str, Any] | None]) -> list[str]:
         """Return the rows of `zoo` that the task trains, in the zoo's order: those that it names, else all but those of `default: false`.
+
+        Of one that trains all, those are among them that cannot serve it.
 
         Raises:
             ParamsError: the task names a row that the zoo has not.
         """
         known = list(zoo)
+        if self.trains_all:
+            return known
         unknown = [row for row in self.zoo if row not in known]
         if unknown:
             raise ParamsError(f"the task names {', '.join(unknown)}, which `zoo` has not; its rows: {', '.join(known)}")

@@ -23,6 +23,8 @@ from pipeline.training.zoo import ZooRow
 # The source that a run depends on, beside its model's own file and what that imports; not what judges finished runs or fits encoders.
 SOURCES = ("fusion/base.py", "fusion/layers.py", "tasks/*.py", "training/*.py")
 NOT_SOURCES = ("tasks/metrics.py", "tasks/sentiment.py", "training/encoder", "training/exported")
+PICTURE_SOURCES = ("embed/pictures.py",)  # of what a model of `feature_modalities` reads
+WORD_SOURCES = ("embed/text.py", "embed/transformer.py", "extract/tokens.py")  # of one that `reads_label_vectors`
 # Of a task's row: how numbers are shown, and what the fold's parts and the embeddings' fingerprints say more precisely.
 NOT_LEARNED = ("claims", "published", "scale", "disjoint", "split", "encoders", "zoo", "subsets", "copies", "features")
 
@@ -48,8 +50,9 @@ class Job:
 
 def source_digests(model: str) -> dict[str, str]:
     """File → digest of the source that a run of `model` depends on."""
-    root = Path(pipeline.__file__).parent
-    files = {file for pattern in SOURCES for file in root.glob(pattern)} | find_imported(root / "fusion" / f"{model}.py")
+    root, cls = Path(pipeline.__file__).parent, find_model(model)
+    patterns = (*SOURCES, *(PICTURE_SOURCES if cls.feature_modalities else ()), *(WORD_SOURCES if cls.reads_label_vectors else ()))
+    files = {file for pattern in patterns for file in root.glob(pattern)} | find_imported(root / "fusion" / f"{model}.py")
     names = {file.relative_to(root).as_posix(): file for file in sorted(files)}
     return {name: digest_file(file) for name, file in names.items() if not name.startswith(NOT_SOURCES)}
 

@@ -174,6 +174,18 @@ def read_run(folder: Path) -> Run:
         raise CheckpointError(f"{folder} is not a readable run ({error}); delete it and run train again") from error
 
 
+def find_trained(folder: Path, rows: Sequence[str]) -> list[str]:
+    """Return those of these rows that have a folder of runs.
+
+    Raises:
+        CheckpointError: none has.
+    """
+    found = [row for row in rows if (folder / row).is_dir()]
+    if not found:
+        raise CheckpointError(f"{folder} holds no runs; run train, or `dvc pull` to get them")
+    return found
+
+
 def read_runs(folder: Path, rows: Sequence[str]) -> list[Run]:
     """Read the runs of these rows of the zoo below a task's folder, by row, fold and seed.
 

@@ -92,7 +92,7 @@ def train_zoo(
         rows = tuple(row for row in rows if row.name in chosen)
     reader = FoldsReader(task, Folders(clips, embeddings, encoders, features), rows)
     folds = [reader.read(number) for number in range(len(reader.folds))]
-    if options.only == "all":
+    if options.only == "all" or (options.only is None and task.config.trains_all):
         rows = leave_out_refusing(rows, task, folds[0][0])
     jobs = make_jobs(task, rows, folds, reader.pictures)
     with Previous(out, options.recompute) as previous:

@@ -64,6 +64,8 @@ def test_a_task_may_name_the_rows_that_it_trains():
     assert make_task("regression").config.rows({"a": {}, "b": None, "c": {"default": False}}) == ["a", "b"]
     some = dataclasses.replace(make_task("regression").config, zoo=("b", "a"))
     assert some.rows({"a": {}, "b": {"default": False}, "c": {}}) == ["a", "b"]
+    every = dataclasses.replace(some, zoo=("all",))
+    assert (every.trains_all, every.rows({"a": {}, "b": {"default": False}})) == (True, ["a", "b"])
     with pytest.raises(ParamsError, match="names b, which `zoo` has not; its rows: a"):
         some.rows({"a": {}})
 

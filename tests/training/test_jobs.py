@@ -14,6 +14,13 @@ def test_a_run_depends_on_its_own_model_and_on_no_other() -> None:
     assert not {"fusion/linear.py", "tasks/metrics.py", "training/encoder.py"} & names
 
 
+def test_a_run_that_reads_pictures_or_words_depends_on_what_makes_them() -> None:
+    of = {model: {name for name in source_digests(model) if name.startswith(("embed/", "extract/"))} for model in model_names()}
+    assert of.pop("fe2e") == {"embed/pictures.py"}
+    assert of.pop("emo_embs") == {"embed/text.py", "embed/transformer.py", "extract/tokens.py"}
+    assert not any(of.values())
+
+
 def test_every_file_of_tasks_and_training_that_training_imports_is_covered() -> None:
     shown = "*(m for m in sys.modules if m.startswith(('pipeline.tasks.', 'pipeline.training.')))"
     code = f"import sys, pipeline.training.runner; print({shown})"

@@ -11,9 +11,9 @@ import yaml
 
 from pipeline.clips.manifest import Manifest, read_manifest, write_manifest
 from pipeline.clips.splits import read_splits
-from pipeline.errors import ModelError, PipelineError, ShardError, SplitError
+from pipeline.errors import CheckpointError, ModelError, PipelineError, ShardError, SplitError
 from pipeline.storage import read_record, write_record
-from pipeline.training.run import read_run, read_runs, run_folder
+from pipeline.training.run import find_trained, read_run, read_runs, run_folder
 from pipeline.training.runner import TrainOptions, train_zoo
 from tests.training.corpus import ZOO, Corpus, make_corpus
 
@@ -212,6 +212,17 @@ def test_a_row_that_the_task_cannot_serve_is_refused_before_any_is_trained(corpu
     with pytest.raises(ModelError, match="encoders have: audio"):
         train(corpus)
     assert not list(corpus.root.glob("**/run.json"))
+
+
+def test_a_task_of_all_rows_trains_those_that_can_serve_it(corpus: Corpus) -> None:
+    params = yaml.safe_load(corpus.params.read_text())
+    params["tasks"]["emotions"] |= {"encoders": {"audio": "c_audio", "video": "c_video"}, "zoo": ["all"]}
+    params["zoo"] = {"constant": {}, "text_only": {}, "concat": {"default": False}}
+    corpus.params.write_text(yaml.safe_dump(params, sort_keys=False))
+    assert train(corpus)["computed"] == 2
+    assert find_trained(corpus.out, list(params["zoo"])) == ["constant", "concat"]
+    with pytest.raises(CheckpointError, match="holds no runs; run train"):
+        find_trained(corpus.root, list(params["zoo"]))
 
 
 def test_a_hyperparameter_that_the_task_cannot_serve_is_refused_before_any_is_trained(corpus: Corpus) -> None:
