@@ -5,8 +5,8 @@ learning", IEEE Access, 2023.
 memory = fusion([cls; W text; encode(audio); encode(video)]), h = decoder(queries, memory), logit_c = w_c · h_c + b_c.
 Differs from the paper: cached embeddings instead of CNNs on faces and spectrograms; the queries are in the optimizer (there they were left
 out). As there: audio's and video's own encoders, the fusion and the decoder have `num_layers` / 2 layers each; no positions; the text's
-[CLS] is dropped; W is of two layers, `dim` wide between them (there 512). A class of multi_class and a value of regression is asked for as a label is; a lone
-query has no other to attend to.
+[CLS] is dropped; W is of two layers, `dim` wide between them (there 512). A class of multi_class and a value of regression is asked for as
+a label is; a lone query has no other to attend to.
 """
 
 from __future__ import annotations

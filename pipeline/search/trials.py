@@ -14,7 +14,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-
 from pipeline.fusion.base import ClosedFormModel, ModelSpec, find_model, make_outline
 from pipeline.search.config import Point, SearchConfig
 from pipeline.training.zoo import ZooRow
