@@ -95,10 +95,11 @@ def test_labels_live_in_the_run_and_not_in_the_state_dict() -> None:
     assert len(fresh.memories["text"].known) == 0
 
 
-def test_from_epoch_two_on_every_parameter_gets_a_gradient() -> None:
+@pytest.mark.parametrize("kind", ["multi_label", "regression"])
+def test_from_epoch_two_on_every_parameter_gets_a_gradient(kind: str) -> None:
     torch.manual_seed(0)
-    batch = replace(make_batch("regression", size=7), epoch=2)
-    model, criteria = make_model("self_mm", SMALL, make_spec("regression")), make_criteria("regression")
+    batch = replace(make_batch(kind, size=7), epoch=2)
+    model, criteria = make_model("self_mm", SMALL, make_spec(kind)), make_criteria(kind)
     for epoch in (1, 2):
         output = model(batch)
         model.after_step(output, replace(batch, epoch=epoch))
