@@ -11,7 +11,7 @@ from tests.report.worlds import make_world
 
 def run_stage(folder, name, *arguments):
     """Run a stage in `folder`; return the finished process."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", f"stages.{name}", *arguments]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
