@@ -25,7 +25,7 @@ from torch.func import functional_call
 from torch.nn import functional
 
 from pipeline.fusion.base import Batch, Criterion, FusionModel, ModelSpec, Output
-from pipeline.fusion.subnets import LastStepNet, summary
+from pipeline.fusion.subnets import LastStepNet, Summary
 
 RIDGE = 0.01  # added to the diagonal of a class' covariance, which a small class leaves singular
 
@@ -88,7 +88,8 @@ class MMIM(FusionModel):
         super().__init__(hyperparams, spec)
         h = self.hyperparams = hyperparams
         dims = {"audio": h.audio_dim, "video": h.video_dim}
-        self.encoders = nn.ModuleDict({m: LastStepNet(spec.dims[m], dims[m], dims[m], 0.0) for m in self.modalities if m in dims})
+        nets = {m: LastStepNet(spec.dims[m], dims[m], dims[m], 0.0) for m in self.modalities if m in dims}
+        self.encoders = nn.ModuleDict({m: nets.get(m) or Summary(m in spec.leads_with_cls) for m in self.modalities})
         widths = {m: dims[m] if m in dims else spec.dims[m] for m in self.modalities}
         self.source, *self.others = self.modalities
         self.estimators = nn.ModuleDict({m: Estimator(widths[self.source], widths[m]) for m in self.others})
@@ -98,16 +99,9 @@ class MMIM(FusionModel):
         self.predictors = nn.ModuleDict({m: nn.Linear(h.fusion_dim, width) for m, width in widths.items()})
         self.last = dict[str, tuple[Tensor, Tensor]]()  # modality → the last batch's codes and classes; of the run, not of the state dict
 
-    def encode(self, modality: str, batch: Batch) -> Tensor:
-        """A modality's code, (batch, width); zero for a clip without it."""
-        x, padding_mask = batch.features[modality], batch.padding_mask[modality]
-        if modality in self.encoders:
-            return self.encoders[modality](x, padding_mask)  # type: ignore[no-any-return]
-        return summary(x, padding_mask, modality in self.spec.leads_with_cls)
-
     def forward(self, batch: Batch) -> Output:
         """The logits, and as extras the codes and their fusion z."""
-        codes = {m: self.encode(m, batch) for m in self.modalities}
+        codes = {m: self.encoders[m](batch.features[m], batch.padding_mask[m]) for m in self.modalities}
         fused = self.fuse(torch.cat(list(codes.values()), dim=-1))
         return Output(self.out(fused), extras={**codes, "fusion": fused})
 

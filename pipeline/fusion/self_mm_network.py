@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pipeline.fusion.base import Batch, Criterion, FusionModel, ModelSpec, Output
-from pipeline.fusion.subnets import Classifier, LastStepNet, summary
+from pipeline.fusion.subnets import Classifier, LastStepNet, Summary
 
 
 @dataclass(frozen=True)
@@ -49,23 +49,16 @@ class SelfMMNetwork(FusionModel):
         super().__init__(hyperparams, spec)
         h = self.hyperparams = hyperparams
         sizes = {"audio": (h.audio_lstm, h.audio_out), "video": (h.video_lstm, h.video_out)}
-        sequences = [m for m in self.modalities if m in sizes]
-        self.encoders = nn.ModuleDict({m: LastStepNet(spec.dims[m], *sizes[m], dropout=0.0) for m in sequences})
+        nets = {m: LastStepNet(spec.dims[m], *sizes[m], dropout=0.0) for m in self.modalities if m in sizes}
+        self.encoders = nn.ModuleDict({m: nets.get(m) or Summary(m in spec.leads_with_cls) for m in self.modalities})
         widths = {m: sizes[m][1] if m in sizes else spec.dims[m] for m in self.modalities}
         self.fusion = Classifier(sum(widths.values()), h.fusion_dim, spec.num_outputs, h.fusion_dropout)
         dims = {m: int(getattr(h, f"{m}_dim")) for m in self.modalities}
         self.heads = nn.ModuleDict({m: Classifier(widths[m], dims[m], spec.num_outputs, h.dropout) for m in self.modalities})
 
-    def encode(self, modality: str, batch: Batch) -> Tensor:
-        """A modality's code, (batch, width); zero for a clip without it."""
-        x, padding_mask = batch.features[modality], batch.padding_mask[modality]
-        if modality in self.encoders:
-            return self.encoders[modality](x, padding_mask)  # type: ignore[no-any-return]
-        return summary(x, padding_mask, modality in self.spec.leads_with_cls)
-
     def forward(self, batch: Batch) -> Output:
         """Fused logits, heads, and as extras the representation of each task, its classifier's first layer: F*_m, F*_t, F*_a, F*_v."""
-        codes = {m: self.encode(m, batch) for m in self.modalities}
+        codes = {m: self.encoders[m](batch.features[m], batch.padding_mask[m]) for m in self.modalities}
         features = {"fusion": self.fusion.embed(torch.cat(list(codes.values()), dim=-1))}
         features |= {m: self.heads[m].embed(code) for m, code in codes.items()}  # type: ignore[operator]
         heads = {m: self.heads[m].read(features[m]) for m in self.modalities}  # type: ignore[operator]

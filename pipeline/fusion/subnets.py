@@ -70,6 +70,18 @@ def summary(x: Tensor, padding_mask: Tensor, leads_with_cls: bool) -> Tensor:
     return x[:, 0] if leads_with_cls else masked_mean(x, padding_mask)
 
 
+class Summary(nn.Module):
+    """`summary` as a net that learns nothing: (batch, time, dim) → (batch, dim)."""
+
+    def __init__(self, leads_with_cls: bool) -> None:
+        super().__init__()
+        self.leads_with_cls = leads_with_cls
+
+    def forward(self, x: Tensor, padding_mask: Tensor) -> Tensor:
+        """The summary."""
+        return summary(x, padding_mask, self.leads_with_cls)
+
+
 class AverageNet(nn.Module):
     """Mean over the real steps, batch normalisation, dropout, three times Linear and ReLU: (batch, time, in) → (batch, dim)."""
 
