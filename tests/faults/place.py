@@ -4,12 +4,14 @@ import fnmatch
 import hashlib
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from pipeline.shards.previous import partial_of
 from tests.clips.features.files import make_mmsa
 from tests.conftest import ROOT
 from tests.faults.forks import Forks
@@ -19,6 +21,17 @@ from tests.training.encoder_project import Project
 
 PATIENCE = 300.0
 """Seconds that a run may take."""
+
+OTHER: dict[str, Callable[[dict[str, Any]], object]] = {
+    "index_clips": lambda params: params["corpora"]["demo"].update(adapter="sims", partial=True),
+    "tokenize_text": lambda params: params["tokens"]["demo"].update(max_length=5),
+    "import_features": lambda params: params["feature_sets"]["mine"].update(modalities=["text", "audio"], group=r"^(\w+?)_"),
+    "prepare_encoder": lambda params: params["encoders"]["audio"]["fit"].update(epochs=2),
+    "train": lambda params: params["train"].update(max_epochs=1),
+    "evaluate": lambda params: params["evaluate"].update(seed=1),
+    "report": lambda params: params["report"].update(title="Another title"),
+}
+"""What changes a stage's params so that it writes other bytes."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +51,21 @@ class Stage:
     def at(self, out: Path) -> "Stage":
         """The same stage with another output."""
         return Stage(self.name, tuple(_moved(argument, self.out, out) for argument in self.arguments), out)
+
+    @property
+    def held(self) -> Path:
+        """The folder whose lock it takes before it writes."""
+        if self.name in ("evaluate", "report"):
+            return self.out
+        return partial_of(self.out / "clips" if self.name == "import_features" else self.out)
+
+    def with_other_params(self, path: Path) -> "Stage":
+        """The same stage with a params.yaml, written to a path, with which it writes other bytes."""
+        place = self.arguments.index("--params") + 1
+        params = yaml.safe_load(Path(str(self.arguments[place])).read_text())
+        OTHER[self.name](params)
+        path.write_text(yaml.safe_dump(params, sort_keys=False))
+        return Stage(self.name, (*self.arguments[:place], path, *self.arguments[place + 1 :]), self.out)
 
     def run(self, forks: Forks, log: Path, **options: Any) -> dict[str, Any]:
         """Run it to its end; returns its summary."""

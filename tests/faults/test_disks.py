@@ -2,13 +2,15 @@
 
 import os
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
+from pipeline.shards.previous import hold
 from tests.faults.conftest import Whole, mounted
 from tests.faults.forks import Forks
-from tests.faults.place import Stage, clear, tree
+from tests.faults.place import PATIENCE, Stage, tree
 from tests.faults.test_kill import find_finished
 
 WRITERS = ["index_clips", "tokenize_text", "prepare_encoder", "train", "evaluate"]
@@ -89,15 +91,34 @@ def test_media_whose_time_went_backwards_are_hashed_again(
     assert tree(out) == before
 
 
-@pytest.mark.parametrize("name", [*WRITERS, REPORT])
-def test_two_runs_at_once_never_mix_what_they_write(
+@pytest.mark.parametrize("name", ["index_clips", "tokenize_text", "train"])
+def test_a_clock_that_runs_backwards_meanwhile_changes_no_byte(
     name: str, stages: dict[str, Stage], whole: dict[str, Whole], forks: Forks, tmp_path: Path
 ) -> None:
-    undisturbed = tree(stages[name].out)
-    clear(stages[name].out)
-    logs = [tmp_path / "one", tmp_path / "two"]
-    runs = [forks.start(name, *stages[name].arguments, log=told) for told in logs]
+    stage = stages[name].at(tmp_path / "out")
+    stage.run(forks, tmp_path / "log", clock=True)
+    assert tree(stage.out) == tree(stages[name].out)
+
+
+def wait_for(logs: list[Path], text: str) -> None:
+    """Wait until each log has a text."""
+    deadline = time.monotonic() + PATIENCE
+    while not all(told.exists() and text in told.read_text() for told in logs):
+        assert time.monotonic() < deadline, "".join(told.read_text() for told in logs if told.exists())
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("name", [*WRITERS, "import_features", REPORT])
+def test_two_runs_at_once_with_other_params_wait_and_never_mix_what_they_write(
+    name: str, stages: dict[str, Stage], whole: dict[str, Whole], forks: Forks, tmp_path: Path
+) -> None:
+    other = stages[name].with_other_params(tmp_path / "params.yaml").at(tmp_path / "other")
+    other.run(forks, tmp_path / "log")
+    wanted = [tree(stages[name].out), tree(other.out)]
+    assert wanted[0] != wanted[1]
+    both, logs = [stages[name].at(tmp_path / "out"), other.at(tmp_path / "out")], [tmp_path / "one", tmp_path / "two"]
+    with hold(both[0].held):  # until both have come to where one has to wait for the other
+        runs = [forks.start(name, *stage.arguments, log=told) for stage, told in zip(both, logs, strict=True)]
+        wait_for(logs, "is being written by another run; waiting")
     assert [forks.wait(run) for run in runs] == [0, 0], "".join(told.read_text() for told in logs)
-    assert tree(stages[name].out) == undisturbed
-    if name in ("prepare_encoder", "train"):  # it works for a second while it holds the folder
-        assert sum("is being written by another run; waiting" in told.read_text() for told in logs) == 1
+    assert tree(tmp_path / "out") in wanted
