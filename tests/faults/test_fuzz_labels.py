@@ -11,7 +11,7 @@ import hypothesis.strategies as st
 import pytest
 
 from pipeline.clips.corpora import load_adapter
-from tests.clips.corpora import e2e_miniature, iemocap_miniature, test_demo, test_meld, test_sims
+from tests.clips.corpora import e2e_miniature, iemocap_miniature, test_demo, test_meld, test_mosei, test_sims
 from tests.faults.test_fuzz import EXAMPLES, LONG, bounded, edits, fuzz
 
 __all__ = ["bounded"]
@@ -44,12 +44,27 @@ def release() -> dict[str, str]:
     return evaluations | {f"{place}/transcriptions/{name}.txt": iemocap_miniature.transcribe(name) for name, place in folders.items()}
 
 
+def answers() -> dict[str, str]:
+    """MOSEI's questionnaires and transcripts."""
+    tables = {f"media/Raw/Labels/{name}": lines(test_mosei.HEADER, *rows) for name, rows in test_mosei.ANSWERS.items()}
+    texts = {f"media/Raw/Transcript/Segmented/Combined/{name}.txt": lines(*rows) for name, rows in test_mosei.TRANSCRIPTS.items()}
+    lists = {f"labels/{split}/{part}.txt": "-ab_cd___0\n" for split in ("dai2021", "standard") for part in ("train", "valid", "test")}
+    return tables | texts | lists | {"media/Raw/Videos/Full/Combined/-ab_cd__.mp4": ""}
+
+
+CREMA_D = {
+    "labels/sentences.csv": "code,text\nDFA,Don't forget a jacket\nIEO,It's eleven o'clock\n",
+    "labels/SentenceFilenames.csv": "Stimulus_Number,Filename\n1,1001_DFA_ANG_XX\n2,1002_IEO_HAP_LO\n",
+    "labels/VideoDemographics.csv": "ActorID,Age,Sex\n1001,51,Male\n1002,21,Female\n",
+}
 FILES: dict[str, tuple[str, str, dict[str, str], dict[str, str]]] = {
     "csv": ("csv", "labels.csv", {"labels.csv": CSV}, {}),
     "demo": ("demo", "labels.csv", {"labels.csv": lines(test_demo.HEADER, test_demo.LINE)}, {}),
     "sims": ("sims", "labels.csv", {"labels.csv": lines(test_sims.HEADER, *test_sims.LINES)}, {}),
     "meld": ("meld", "labels", {path: table(test_meld.HEADER, rows) for path, rows in MELD.items()}, {}),
+    "crema_d": ("crema_d", "labels", CREMA_D, {}),
     "iemocap": ("iemocap", "labels", LISTS | release(), {}),
+    "mosei": ("mosei", "labels", answers(), {}),
     "e2e_iemocap": ("e2e", "labels", LISTS, {"corpus": "iemocap"}),
     "e2e_mosei": ("e2e", "labels", MOSEI_LISTS, {"corpus": "mosei"}),
 }
