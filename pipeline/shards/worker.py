@@ -26,7 +26,8 @@ from pipeline.shards.plan import Item, RowPlace, ShardJob
 from pipeline.shards.shard import Header, Shard, ShardRow, read_shard, write_shard
 
 log = logging.getLogger(__name__)
-FLUSH_SECONDS = 20.0
+FLUSH_SECONDS = float(os.environ.get("PIPELINE_FLUSH_SECONDS", "20"))
+"""Seconds between two flushes of a shard at work; an environment variable, so that the processes of every engine have the same."""
 EXIT_OUT_OF_MEMORY = 77
 """Exit status of a worker that could get no memory: the rest of it may be in any state, and holds much."""
 

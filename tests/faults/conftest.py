@@ -5,12 +5,13 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.faults.forks import Forks
-from tests.faults.place import Stage, make_stages
+from tests.faults.forks import Forks, count_changes
+from tests.faults.place import Stage, clear, make_stages
 
 
 @pytest.fixture(scope="session")
@@ -27,18 +28,27 @@ def stages(forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
     return make_stages(tmp_path_factory.mktemp("faults") / "place")
 
 
+@dataclass(frozen=True)
+class Whole:
+    """What an undisturbed run of a stage took: seconds, and changes to its output."""
+
+    seconds: float
+    changes: int
+
+
 @pytest.fixture(scope="session")
-def whole(stages: dict[str, Stage], forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> dict[str, float]:
-    """Every stage but the slowest run undisturbed; the seconds that each took."""
+def whole(stages: dict[str, Stage], forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Whole]:
+    """Every stage but the slowest run undisturbed."""
     told = tmp_path_factory.mktemp("log") / "log"
     return {name: run_undisturbed(stage, forks, told) for name, stage in stages.items() if name != "crop_faces"}
 
 
-def run_undisturbed(stage: Stage, forks: Forks, told: Path) -> float:
-    """Run a stage; returns the seconds that it took."""
+def run_undisturbed(stage: Stage, forks: Forks, told: Path) -> Whole:
+    """Run a stage from nothing to its end."""
+    clear(stage.out)
     began = time.monotonic()
     stage.run(forks, told)
-    return time.monotonic() - began
+    return Whole(time.monotonic() - began, count_changes(told))
 
 
 @contextmanager

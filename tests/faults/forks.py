@@ -1,10 +1,12 @@
 """Stages as processes that begin at once: one process imports everything and forks for each run, so that a kill falls into the stage's own
-work and 500 of them take minutes. Commands are JSON lines, answers too; a run's output goes to a file.
+work and 500 of them take minutes. Commands are JSON lines, answers too; a run's output goes to a file, and beside it a byte for each change
+that the run or a worker of it makes below its output's name: what is made, opened for writing, renamed or removed.
 """
 
 import contextlib
 import ctypes
 import importlib
+import itertools
 import json
 import os
 import signal
@@ -17,6 +19,9 @@ from typing import Any
 from tests.conftest import ROOT
 
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PIPELINE_WORKERS": "1", "PIPELINE_DEVICE": "cpu", "DVC_STAGE": "x"}
+ENVIRONMENT |= {"PIPELINE_FLUSH_SECONDS": "0"}  # each row is flushed, so that a kill falls between two flushes of a shard
+WATCH = "FAULTS_WATCH"
+CHANGES = {"os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link", "os.symlink", "os.truncate", "shutil.rmtree"}
 HEAVY = (
     "dvc.api",
     "pipeline.extract.logmel",
@@ -63,18 +68,18 @@ class Forks:
         self._process.stdin.flush()
         return json.loads(self._process.stdout.readline())
 
-    def start(self, stage: str, *arguments: object, log: Path, flush: float | None = None, bare: bool = False) -> int:
+    def start(self, stage: str, *arguments: object, log: Path, **options: Any) -> int:
         """Start a stage; returns its process id.
 
         Args:
             stage: its name.
             arguments: of its command.
             log: file that its output goes to.
-            flush: seconds between two flushes of a shard, where not the shipped ones.
-            bare: without the rights that only root has, so that modes of files bind it.
+            options: of `run` below.
         """
+        changes_of(log).unlink(missing_ok=True)
         texts = [str(argument) for argument in arguments]
-        return int(self._ask("start", stage=stage, arguments=texts, log=str(log), flush=flush, bare=bare))
+        return int(self._ask("start", stage=stage, arguments=texts, log=str(log), **options))
 
     def wait(self, process: int) -> int:
         """Wait for a process to end; returns its exit code, or minus the signal that ended it."""
@@ -86,7 +91,7 @@ class Forks:
         return code, log.read_text()
 
     def kill(self, stage: str, *arguments: object, log: Path, after: float, **options: Any) -> bool:
-        """Run a stage and kill it after so many seconds; returns whether it was still at work."""
+        """Run a stage and kill it after so many seconds; returns whether it was still at work, or killed by itself as `run` says."""
         process = self.start(stage, *arguments, log=log, **options)
         deadline = time.monotonic() + after
         while time.monotonic() < deadline and not _has_ended(process):
@@ -94,6 +99,16 @@ class Forks:
         with contextlib.suppress(ProcessLookupError):
             os.kill(process, signal.SIGKILL)
         return self.wait(process) == -signal.SIGKILL
+
+
+def changes_of(log: Path) -> Path:
+    """The file with a byte for each change that a run with this log has made."""
+    return log.with_name(f"{log.name}.changes")
+
+
+def count_changes(log: Path) -> int:
+    """How many changes a run with this log has made to its output so far."""
+    return changes_of(log).stat().st_size if changes_of(log).exists() else 0
 
 
 def _has_ended(process: int) -> bool:
@@ -120,8 +135,18 @@ def serve() -> None:
         print(json.dumps(answer), flush=True)
 
 
-def run(stage: str, arguments: list[str], log: str, flush: float | None, bare: bool) -> int:
-    """Become the stage; does not return."""
+def run(stage: str, arguments: list[str], log: str, below: str = "", change: int = 0, bare: bool = False, clock: bool = False) -> int:
+    """Become the stage; does not return.
+
+    Args:
+        stage: its name.
+        arguments: of its command.
+        log: file that its output goes to.
+        below: how the paths begin whose changes are counted.
+        change: the one at which the stage is killed, just before it; 0: none.
+        bare: without the rights that only root has, so that modes of files bind it.
+        clock: whether the time of day runs backwards, an hour each time that it is asked for.
+    """
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
     for number, handle in enumerate((os.open(os.devnull, os.O_RDONLY), output, output)):
         os.dup2(handle, number)
@@ -129,8 +154,12 @@ def run(stage: str, arguments: list[str], log: str, flush: float | None, bare: b
     try:
         if bare:
             ctypes.CDLL(None).capset((ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)())
-        if flush is not None:
-            importlib.import_module("pipeline.shards.worker").FLUSH_SECONDS = flush  # type: ignore[attr-defined]
+        if clock:
+            hours = itertools.count()
+            time.time = lambda now=time.time: now() - 3600 * next(hours)  # type: ignore[misc]
+        if below:
+            os.environ[WATCH] = json.dumps([below, str(changes_of(Path(log))), change, os.getpid()])
+            watch()
         sys.argv = [f"{stage}.py", *arguments]
         stages = importlib.import_module("stages")
         stages.run_stage(importlib.import_module(f"stages.{stage}").main)
@@ -144,5 +173,23 @@ def run(stage: str, arguments: list[str], log: str, flush: float | None, bare: b
         os._exit(code)
 
 
+def watch() -> None:
+    """Count the changes that this process makes, and kill the stage and this process when the stage's all have made so many."""
+    below, counted, change, stage = json.loads(os.environ[WATCH])
+    handle = os.open(counted, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+
+    def look(event: str, arguments: tuple[Any, ...]) -> None:
+        is_write = event == "open" and bool(arguments[2] & (os.O_WRONLY | os.O_RDWR))
+        if (is_write or event in CHANGES) and str(arguments[0]).startswith(below):
+            os.write(handle, b".")
+            if os.fstat(handle).st_size == change:
+                os.kill(stage, signal.SIGKILL)
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(look)
+
+
 if __name__ == "__main__":
     serve()
+elif __name__ == "__mp_main__" and WATCH in os.environ:  # a worker that a stage spawns
+    watch()

@@ -1,6 +1,7 @@
 """What strangers write: whatever stands in a file, it is read, or refused with a PipelineError that has a message, in bounded memory."""
 
 import json
+import os
 import pickle
 import resource
 import struct
@@ -15,7 +16,7 @@ import torch
 import yaml
 from hypothesis import HealthCheck, given, settings
 
-from pipeline.clips.corpora import CorpusConfig, csv, demo
+from pipeline.clips.corpora import CorpusConfig
 from pipeline.clips.features import read_feature_set
 from pipeline.clips.manifest import read_manifest, write_manifest
 from pipeline.clips.pickles import read_pickle
@@ -23,7 +24,7 @@ from pipeline.clips.splits import read_splits, write_splits
 from pipeline.embed.encoder import CONFIG_NAME, Encoder, EncoderConfig, read_encoder, read_weights, write_encoder
 from pipeline.embed.network import read_kind
 from pipeline.embed.origins import INDEX_NAME, read_hub_config, read_hub_weights
-from pipeline.errors import ParamsError, PipelineError
+from pipeline.errors import CheckpointError, ParamsError, PipelineError
 from pipeline.extract.faces import FacesConfig
 from pipeline.extract.logmel_config import read_logmel_config
 from pipeline.extract.tokens import TokensConfig
@@ -162,8 +163,16 @@ def fuzz_params(name: str, folder: Path, examples: int) -> None:
 
 
 def fuzz_yaml(folder: Path, examples: int) -> None:
-    path, whole = folder / "params.yaml", (ROOT / "params.yaml").read_bytes()[:1500]
-    fuzz(edits(whole) | st.binary(max_size=60), lambda data: (path.write_bytes(data), read_params(path)), examples)
+    path, mark, whole = folder / "params.yaml", folder / "mark", (ROOT / "params.yaml").read_bytes()[:1500]
+    harm = f"demo: !!python/object/apply:os.system ['touch {mark}']\n".encode()
+    changes = edits(whole) | st.binary(max_size=60) | st.just(harm) | edits(harm)
+    fuzz(changes, lambda data: (path.write_bytes(data), read_params(path)), examples)
+    path.write_bytes(harm)
+    with pytest.raises(ParamsError):
+        read_params(path)
+    assert not mark.exists(), "what stood in the file was executed"
+    yaml.unsafe_load(harm)
+    assert mark.exists(), "the mark would not have shown it"
 
 
 def fuzz_clips(folder: Path, examples: int) -> None:
@@ -189,70 +198,57 @@ def fuzz_splits(folder: Path, examples: int) -> None:
     fuzz(changed(table) | changed(table["speaker"][0]).map(lambda fold: {"speaker": [fold]}) | wild, check, examples)
 
 
-def fuzz_csv(folder: Path, examples: int) -> None:
-    path = folder / "labels.csv"
-    words = st.sampled_from(
-        ["id", "media", "start", "end", "split", "text", "audio", "a.mp4", "../a", "1e999", "nan", "train", '"', "\n", ",", ",", "\x00"]
-    )
-    text = st.lists(words | st.text(st.characters(exclude_categories=("Cs",)), max_size=4), max_size=40).map("".join)
-    whole = b'id,media,start,end,text,speaker,split\na,a.mp4,0,1.5,hello,s,train\nb,b.mp4,1,2,"x,y",t,test\n'
-
-    def check(data: Any) -> None:
-        path.write_bytes(data)
-        for adapter in (csv, demo):
-            with_error = None
-            try:
-                adapter.read(path, folder)
-            except PipelineError as error:
-                with_error = error
-        if with_error:
-            raise with_error
-
-    fuzz(edits(whole) | text.map(str.encode), check, examples)
-
-
 def fuzz_shards(folder: Path, examples: int) -> None:
     path = folder / "shard-00000.h5"
     write_shard(path, [make_row("a", 4), make_row("b", 2), ShardRow("c", "c" * 40, Skip("no_face"))], make_header(fps=2))
     fuzz(edits(path.read_bytes()) | st.binary(max_size=99), lambda data: (path.write_bytes(data), read_features(folder)), examples)
 
 
+class Harm:
+    """An object whose pickle runs a command when it is read as pickles are."""
+
+    def __init__(self, command: str) -> None:
+        self.command = command
+
+    def __reduce__(self) -> Any:
+        return os.system, (self.command,)
+
+
+def harms(mark: Path) -> list[bytes]:
+    """Pickles that leave a mark when they are executed, in every way that a pickle has to call."""
+    command, text = f"touch {mark}", f"Vtouch {mark}\n".encode()
+    calls = [b"cposix\nsystem\n(" + text + b"tR.", b"(" + text + b"iposix\nsystem\n.", b"(cposix\nsystem\n" + text + b"o."]
+    return calls + [pickle.dumps({"train": [Harm(command)]}, protocol) for protocol in range(6)]
+
+
+def check_unharmed(mark: Path) -> None:
+    """Nothing was executed, and the mark would have shown it."""
+    assert not mark.exists(), "what stood in the file was executed"
+    for harm in harms(mark):
+        pickle.loads(harm)
+        mark.unlink()
+
+
 def fuzz_pickles(folder: Path, examples: int) -> None:
-    value = {
-        "train": {"text": np.ones((2, 3), np.float32), "id": ["a$_$1", "b"], "o": np.array([1, "x", None], object)},
-        "n": [1.5, (2, {3})],
-    }
-    wholes = [pickle.dumps(value, protocol) for protocol in (0, 2, 4, 5)]
-    words = [
-        b"cos\nsystem\n",
-        b"cnumpy\nndarray\n",
-        b"(",
-        b"t",
-        b"R",
-        b"}",
-        b"]",
-        b"I99999999999\n",
-        b"X\x02\x00\x00\x00hi",
-        b"s",
-        b"b",
-        b"\x81",
-        b"0",
-        b"2",
-        b".",
-    ]
-    words += [
-        b"\x8e" + struct.pack("<Q", 2**62),
-        b"cnumpy.core.multiarray\n_reconstruct\n",
-        b"C\x01b",
-        b"q\x01",
-        b"h\x01",
-        b"\x94",
-        b"e",
-        b"u",
-    ]
-    path = folder / "features.pkl"
+    value = {"train": {"text": np.ones((2, 3), np.float32), "id": ["a$_$1", "b"], "o": np.array([1, "x", None], object)}}
+    path, mark = folder / "features.pkl", folder / "mark"
+    wholes = [pickle.dumps(value | {"n": [1.5, (2, {3})]}, protocol) for protocol in (0, 2, 4, 5)]
+    words = [b"cposix\nsystem\n", b"cnumpy\nndarray\n", b"cnumpy.core.multiarray\n_reconstruct\n", f"Vtouch {mark}\n".encode()]
+    words += [bytes([code]) for code in b"(tR}]sb02.eu\x81\x85\x94"] + [b"I99999999999\n", b"C\x01b", b"q\x01", b"h\x01"]
+    words += [b"\x8e" + struct.pack("<Q", 2**62), b"iposix\nsystem\n"]
     programs = st.lists(st.sampled_from(words), max_size=25).map(b"".join)
-    fuzz(st.sampled_from(wholes).flatmap(edits) | programs, lambda data: (path.write_bytes(data), read_pickle(path)), examples)
+    hostile = st.tuples(programs | st.just(b""), st.sampled_from(harms(mark)), programs | st.just(b"")).map(b"".join)
+
+    def check(data: bytes) -> None:
+        path.write_bytes(data)
+        read_pickle(path)
+
+    fuzz(st.sampled_from(wholes).flatmap(edits) | programs | hostile, check, examples)
+    for harm in harms(mark):
+        path.write_bytes(harm)
+        with pytest.raises(PipelineError, match=r"features\.pkl .*nothing of it was executed"):
+            read_pickle(path)
+    check_unharmed(mark)
 
 
 def fuzz_encoders(folder: Path, examples: int) -> None:
@@ -298,7 +294,7 @@ def safetensors(draw: st.DrawFn) -> bytes:
 
 
 def fuzz_weights(folder: Path, examples: int) -> None:
-    weights, checkpoint = folder / "model.safetensors", folder / "checkpoint.safetensors"
+    weights, checkpoint, mark = folder / "model.safetensors", folder / "checkpoint.safetensors", folder / "mark"
     write_checkpoint({"epoch": 1}, {"model": {"w": np.ones(4)}}, checkpoint)
     whole = checkpoint.read_bytes()
 
@@ -308,9 +304,21 @@ def fuzz_weights(folder: Path, examples: int) -> None:
             try:
                 read(path)
             except PipelineError as error:
-                assert "safetensors" in str(error)  # noqa: PT017
+                assert path.name in str(error)  # noqa: PT017
 
-    fuzz(edits(whole) | safetensors() | st.just(pickle.dumps({"w": 1})), check, examples)
+    fuzz(edits(whole) | safetensors() | st.sampled_from(harms(mark)), check, examples)
+    check_unharmed(mark)
+
+
+@pytest.mark.parametrize("read", [read_weights, read_checkpoint])
+def test_a_pickle_that_calls_itself_safetensors_is_refused_and_not_executed(read: Callable[[Path], object], tmp_path: Path) -> None:
+    path, mark = tmp_path / "model.safetensors", tmp_path / "mark"
+    torch.save({"w": torch.ones(2), "x": Harm(f"touch {mark}")}, tmp_path / "torch")
+    for content in [*harms(mark), (tmp_path / "torch").read_bytes()]:
+        path.write_bytes(content)
+        with pytest.raises(CheckpointError, match=r"model\.safetensors"):
+            read(path)
+    check_unharmed(mark)
 
 
 def fuzz_hub(folder: Path, examples: int) -> None:
@@ -328,7 +336,6 @@ KINDS: dict[str, Callable[[Path, int], None]] = {
     "yaml": fuzz_yaml,
     "clips.jsonl": fuzz_clips,
     "splits.json": fuzz_splits,
-    "csv": fuzz_csv,
     "shards": fuzz_shards,
     "pickles": fuzz_pickles,
     "encoders": fuzz_encoders,

@@ -5,16 +5,19 @@ import shutil
 import stat
 import subprocess
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from pipeline.shards.previous import hold, partial_of
 from tests.cache.project import Project, read_summaries
 from tests.sharing.team import computed, configure
 from tests.sharing.users import User, finish, make_server, make_users
 
 pytestmark = pytest.mark.xdist_group("server")  # one worker, so that the steps are taken once
 Member = tuple[User, Project]
+OUTS = {"compute_logmel": "data/logmel/mine", "tokenize_text": "data/tokens/mine"}
 
 
 @pytest.fixture(scope="module")
@@ -41,9 +44,24 @@ def members(cache: Path) -> Iterator[list[Member]]:
 
 
 def repro(members: list[Member], *stages: str) -> list[dict[str, int]]:
-    """Let every member run `dvc repro` at once, each on their stage; return what each computed."""
-    running = [user.start(project.folder, "dvc", "repro", stage) for (user, project), stage in zip(members, stages, strict=True)]
+    """Let every member run `dvc repro` at once, each on their stage; return what each computed.
+
+    The test holds the folders that the stages write until each stage has come to wait for its own, so that they work at the same time.
+    """
+    with ExitStack() as held:
+        for (user, project), stage in zip(members, stages, strict=True):
+            partial = partial_of(project.folder / OUTS[stage])
+            held.enter_context(hold(partial))
+            subprocess.run(["chown", "-R", f"{user.name}:{user.name}", str(partial.parent)], check=True)
+        running = [user.start(project.folder, "dvc", "repro", stage) for (user, project), stage in zip(members, stages, strict=True)]
+        assert all(map(waits, running))
     return [computed(read_summaries(finish(process))) for process in running]
+
+
+def waits(process: "subprocess.Popen[str]") -> bool:
+    """Read what a command says until it waits for a folder; whether it does before its end."""
+    assert process.stderr is not None
+    return any("is being written by another run; waiting" in line for line in process.stderr)
 
 
 @pytest.fixture(scope="module")

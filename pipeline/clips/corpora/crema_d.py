@@ -115,6 +115,14 @@ def _make_clip(name: str, files: Mapping[str, str], texts: Mapping[str, str], ac
     audio = next((files[suffix] for suffix in SOUND if suffix in files), None)
     labels: dict[str, Label] = {"emotion": EMOTIONS[emotion], "level": LEVELS[level], "sentence": sentence}
     if actor in actors:
-        labels |= {"sex": actors[actor]["Sex"].lower(), "age": float(actors[actor]["Age"])}
+        labels |= {"sex": actors[actor]["Sex"].lower(), "age": _read_age(actors[actor])}
     own = files.get(".wav") if video and sound == "wav" else None
     return Clip(name, media=video or audio, audio=own, text=texts[sentence], speaker=actor, labels=labels)
+
+
+def _read_age(actor: Mapping[str, str]) -> float:
+    """Return an actor's age (years)."""
+    try:
+        return float(actor["Age"])
+    except ValueError as error:
+        raise ManifestError(f"VideoDemographics.csv: the age of actor {actor['ActorID']} is {actor['Age']!r}, no number") from error

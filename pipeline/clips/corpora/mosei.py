@@ -77,11 +77,11 @@ def read_list(path: Path) -> list[str]:
     """Read the ids of a part, one a line.
 
     Raises:
-        ManifestError: the list is absent.
+        ManifestError: the list is absent or no text.
     """
     try:
         return path.read_text(encoding="utf-8").split()
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise ManifestError(f"{path} cannot be read ({error}); `labels` must be the folder of the split lists") from error
 
 
