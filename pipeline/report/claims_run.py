@@ -9,7 +9,7 @@ from typing import Any
 from pipeline.bench.config import BenchConfig
 from pipeline.bench.corpus import write_bench
 from pipeline.params import read_section
-from pipeline.report.claims import Scored, Term, judge_claims, make_claims_table, make_scores_table, score_rows
+from pipeline.report.claims import Scored, Term, judge_claims, make_claims, make_claims_table, make_scores_table, score_rows
 from pipeline.report.markdown import render_markdown
 from pipeline.report.scores import EvaluateConfig, tested_metrics
 from pipeline.shards.executor import ShardSettings
@@ -37,7 +37,7 @@ def judge_on_bench(params: Path, out: Path, options: TrainOptions) -> list[dict[
 
 
 def judge_on_task(params: Path, task: str, data: Path, out: Path, options: TrainOptions) -> list[dict[str, Any]]:
-    """Judge the claims on a task whose embeddings are there already, as far as the rows that it trains go.
+    """Judge the claims on a task whose embeddings are there already, as far as it can serve the rows that they compare.
 
     Args:
         params: params.yaml, or an overlay, with the task.
@@ -49,6 +49,8 @@ def judge_on_task(params: Path, task: str, data: Path, out: Path, options: Train
     corpus = Task.read(params, task).config.corpus
     world = {name: data / name / corpus for name in ("clips", "embeddings")}
     features = {name: data / name for name in ("faces", "logmel")}
+    compared = tuple({row: None for claim in make_claims(task) for _, row in claim.terms})
+    options = dataclasses.replace(options, rows=compared)
     train_zoo(params, task, world["clips"], world["embeddings"], data / "encoders", out / "runs", options, features)
     return _write(params, task, score_rows(Task.read(params, task), world["clips"], out / "runs", _evaluation(params)), out)
 

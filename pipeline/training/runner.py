@@ -48,6 +48,7 @@ class TrainOptions:
         workers: processes on a CPU; a GPU has one.
         device: auto, cpu, cuda or cuda:<n>.
         only: "all" models, or one row or model by name, for development; None: the table `zoo`.
+        rows: those of the table that are trained in the place of the task's own, as far as it can serve them; empty: its own.
         recompute: train runs again whose recorded version cannot be read.
         plan: count only, write nothing.
         engine: what spreads the runs.
@@ -59,6 +60,7 @@ class TrainOptions:
     recompute: bool = False
     plan: bool = False
     engine: Engine = LOCAL
+    rows: tuple[str, ...] = ()
 
 
 def train_zoo(
@@ -88,11 +90,11 @@ def train_zoo(
         raise PipelineError(f"--model is for development and {out} is an output of dvc.yaml; give another folder")
     task, rows = Task.read(params, task_name), read_zoo(params, options.only, task_name)
     if options.only is None:
-        chosen = task.config.rows(read_table(params, "zoo"))
+        chosen = options.rows or task.config.rows(read_table(params, "zoo"))
         rows = tuple(row for row in rows if row.name in chosen)
     reader = FoldsReader(task, Folders(clips, embeddings, encoders, features), rows)
     folds = [reader.read(number) for number in range(len(reader.folds))]
-    if options.only == "all" or (options.only is None and task.config.trains_all):
+    if options.only == "all" or options.rows or (options.only is None and task.config.trains_all):
         rows = leave_out_refusing(rows, task, folds[0][0])
     jobs = make_jobs(task, rows, folds, reader.pictures)
     with Previous(out, options.recompute) as previous:

@@ -79,9 +79,11 @@ def test_a_task_of_ones_own_is_judged_as_far_as_its_rows_go(tmp_path: Path) -> N
         (corpus.root / name).mkdir()
         (corpus.root / "c").rename(corpus.root / name / "c")
     small = {"dim": 8, "num_layers": 1, "num_heads": 2}
-    corpus.write_params({"multitask_mbt": small, "multitask_mbt_single": {"model": "multitask_mbt", "loss_weighting": "single", **small}})
+    single = {"model": "multitask_mbt", "loss_weighting": "single", **small}
+    corpus.write_params({"constant": {}, "multitask_mbt": small, "multitask_mbt_single": single})
     params = yaml.safe_load(corpus.params.read_text()) | {"evaluate": {"draws": 50, "seed": 0}}
     corpus.params.write_text(yaml.safe_dump(params))
     found = judge_on_task(corpus.params, "emotion", corpus.root, tmp_path / "out", TrainOptions(device="cpu"))
     assert [each["claim"] for each in found] == ["C1a"]
     assert "multi-task" in (tmp_path / "out" / "claims.md").read_text()
+    assert not (tmp_path / "out" / "runs" / "constant").exists()
