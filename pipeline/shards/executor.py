@@ -99,7 +99,7 @@ def run_sharded(
         with Previous(out, options.recompute) as previous:
             _find_earlier(parts, extractors, previous)
             return _estimate([job for jobs in parts.values() for job in jobs], out, options)
-    with open_partial(out) as partial, Previous(out, options.recompute, partial if options.engine.is_ray else None) as previous:
+    with open_partial(out) as partial, Previous(out, options.recompute, partial) as previous:
         for part, jobs in parts.items():
             set_aside(jobs, partial / part)
         _find_earlier(parts, extractors, previous)

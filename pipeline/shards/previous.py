@@ -8,6 +8,7 @@ A version that is recorded but cannot be read is an error, not a reason to compu
 recorded is an ordinary first run.
 """
 
+import errno
 import fcntl
 import logging
 import os
@@ -22,6 +23,8 @@ from pipeline.errors import CacheError, PipelineError
 from pipeline.storage import telling_failures
 
 log = logging.getLogger(__name__)
+FULL = {errno.ENOSPC, errno.EDQUOT}
+"""What only the disk at hand can fail with; no remote does that is read."""
 
 
 def partial_of(out: Path) -> Path:
@@ -111,7 +114,7 @@ class Previous:
     Args:
         out: the output folder.
         recompute: leave out what only DVC's cache or the remote holds.
-        fetch_into: folder for what is fetched; None: one for temporary files, which other machines do not see.
+        fetch_into: folder, held by this run, for what is fetched; None: one for temporary files, often on a small disk.
 
     Use as a context manager: what was fetched from a remote is kept until the end.
 
@@ -141,6 +144,7 @@ class Previous:
 
         Raises:
             CacheError: a version is recorded but neither DVC's cache nor a remote can give it.
+        StorageError: the disk is full to which it is fetched.
         """
         yield from self._folders
         for folder in self._source:
@@ -163,7 +167,11 @@ class Previous:
 
     def _fetch(self, files: Any, root: Path) -> Path:
         """Return a folder of links to the version's files in DVC's cache, downloading those that only the remote has."""
-        target = tempfile.TemporaryDirectory(prefix=f"{self.out.name}-earlier-", dir=self._fetch_into)
+        prefix = f"{self.out.name}-earlier-"
+        if self._fetch_into and not self._fetched:
+            for left in self._fetch_into.glob(f"{prefix}*"):  # by a killed run
+                shutil.rmtree(left)
+        target = tempfile.TemporaryDirectory(prefix=prefix, dir=self._fetch_into)
         self._fetched.append(target)
         base = self.out.relative_to(root).as_posix()
         try:
@@ -172,6 +180,9 @@ class Previous:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 _link_or_download(files, name, path)
         except Exception as error:  # DVC's remotes raise exceptions of many libraries, with no common base
+            if isinstance(error, OSError) and error.errno in FULL:
+                with telling_failures(Path(target.name)):
+                    raise
             raise CacheError(
                 f"an earlier version of {base} is recorded in dvc.lock but cannot be read ({type(error).__name__}: {error}). "
                 f"Make the remote reachable (`dvc pull`), or give --recompute (PIPELINE_RECOMPUTE=1) to compute it again"

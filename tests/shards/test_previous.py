@@ -1,17 +1,22 @@
 """Earlier versions: looked for from cheap to dear, published whole, written by one run at a time."""
 
+import functools
 import multiprocessing
 import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
-from pipeline.errors import CacheError, PipelineError
+from pipeline.errors import CacheError, PipelineError, StorageError
 from pipeline.shards.previous import Previous, is_dvc_output, open_partial, partial_of, publish
+from tests.faults.conftest import mounted
 
 
 def test_without_a_repository_the_folder_and_its_partial_are_the_versions(tmp_path: Path) -> None:
@@ -67,12 +72,12 @@ def test_what_a_run_left_that_was_killed_while_publishing_is_cleared(tmp_path: P
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
-def make_repository(folder: Path) -> Path:
+def make_repository(folder: Path, *commands: str) -> Path:
     """A git and DVC repository without a commit, whose one output is recorded in dvc.lock and deleted; returns the output's path."""
-    (folder / "dvc.yaml").write_text("stages: {s: {cmd: mkdir out && echo hi > out/f, outs: [out]}}\n")
+    (folder / "dvc.yaml").write_text("stages: {s: {cmd: mkdir out && seq 20000 > out/f, outs: [out]}}\n")
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    for command in (["git", "init", "-q"], ["dvc", "init", "-q"], ["dvc", "repro", "-q"]):
-        subprocess.run(command, cwd=folder, env=environment, check=True)
+    for command in ("git init -q", "dvc init -q", "dvc repro -q", *commands):
+        subprocess.run(command.split(), cwd=folder, env=environment, check=True)
     shutil.rmtree(folder / "out")
     return folder / "out"
 
@@ -85,6 +90,31 @@ def test_a_repository_without_a_commit_has_the_version_of_its_working_tree(tmp_p
     (tmp_path / "dvc.lock").write_text("<<<<<<< a merge conflict")
     with Previous(out) as previous, pytest.raises(CacheError, match=r"dvc\.lock.*correct the file"):
         list(previous.folders())
+
+
+@pytest.fixture
+def remote(tmp_path: Path) -> Iterator[str]:
+    """The address of a remote that `tmp_path`/remote holds and a web server gives."""
+    (tmp_path / "remote").mkdir()
+    handler = functools.partial(SimpleHTTPRequestHandler, directory=str(tmp_path / "remote"))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_a_disk_that_is_full_is_no_remote_out_of_reach_and_what_a_killed_run_fetched_is_removed(tmp_path: Path, remote: str) -> None:
+    commands = (f"dvc remote add -q -d team {tmp_path}/remote", "dvc push -q", f"dvc remote modify -q team url {remote}")
+    out = make_repository(tmp_path, *commands, "rm -r .dvc/cache/files")
+    with mounted(tmp_path / "disk", "size=200k") as disk:
+        (disk / "out-earlier-killed").mkdir()
+        (disk / "out-earlier-killed" / "f").write_bytes(bytes(150_000))
+        with Previous(out, fetch_into=disk) as previous:
+            assert [(folder / "f").stat().st_size for folder in previous.folders()] == [108_894]
+        (disk / "another").write_bytes(bytes(150_000))
+        with Previous(out, fetch_into=disk) as previous, pytest.raises(StorageError, match=f"{disk}/out-.*: the disk is full: free some"):
+            list(previous.folders())
+        assert [path.name for path in disk.iterdir()] == ["another"]
 
 
 def write_slowly(out: Path, name: str) -> None:
