@@ -1,7 +1,8 @@
 """Test media are made here or by the test; real media are used where the checkout has them beside it."""
 
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,15 @@ def ray_cluster() -> Iterator[Any]:
     yield cluster
     ray.shutdown()
     cluster.shutdown()
+
+
+def wait_for(happened: Callable[[], bool], seconds: float = 240.0) -> None:
+    """Wait until something is so; an error, where it does not come about."""
+    end = time.monotonic() + seconds
+    while not happened():
+        if time.monotonic() > end:
+            raise TimeoutError(f"{happened} did not come true in {seconds} s")
+        time.sleep(0.05)
 
 
 def make_clip(clip_id: str = "a", **changes: object) -> Clip:

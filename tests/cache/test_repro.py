@@ -3,12 +3,12 @@
 import os
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.cache.project import ENVIRONMENT, Project, read_summaries
+from tests.conftest import wait_for
 
 FEATURES = {"compute_logmel@mine", "tokenize_text@mine", "embed@mine_audio"}
 
@@ -211,12 +211,3 @@ def find_stages(folder: Path) -> list[int]:
             if b"stages.compute_logmel" in command and b"python" in command.split(b"\0")[0] and place == str(folder):
                 found.append(int(entry.name))
     return found
-
-
-def wait_for(condition, seconds: float = 240.0) -> None:  # type: ignore[no-untyped-def]
-    """Wait until a condition holds."""
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            raise TimeoutError(f"{condition} did not come true in {seconds} s")
-        time.sleep(0.05)
