@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import UnionType
 from typing import Any, BinaryIO, get_args, get_origin, get_type_hints
+from uuid import uuid4
 
 from pipeline.errors import PipelineError, StorageError
 
@@ -73,9 +74,9 @@ def _find_errno(error: Exception) -> int | None:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
+def replacing(path: Path, temporary: Path | None = None) -> Iterator[BinaryIO]:
     """Open a file under a temporary name; once written it is flushed to the disk and renamed, and where writing fails it is removed."""
-    temporary = temporary_of(path)
+    temporary = temporary or temporary_of(path)
     try:
         with temporary.open("wb") as file:
             yield file
@@ -181,3 +182,8 @@ def remove(path: Path) -> None:
 def temporary_of(path: Path) -> Path:
     """Return the name under which a file is written."""
     return path.with_name(f".{path.name}.tmp")
+
+
+def own_temporary_of(path: Path) -> Path:
+    """Return a name of one's own under which a file is written that others may be writing too."""
+    return path.with_name(f".{path.name}.{uuid4().hex}.tmp")

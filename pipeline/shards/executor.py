@@ -3,6 +3,7 @@
 import csv
 import json
 import logging
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.clips.manifest import Manifest
-from pipeline.errors import PipelineError, SkippedError
+from pipeline.errors import PipelineError, ShardError, SkippedError
 from pipeline.progress import show_progress
 from pipeline.shards.engine import LOCAL, Engine, ShardWork, run_shards_on_ray
 from pipeline.shards.extractor import Extractor, Skip
 from pipeline.shards.plan import ShardJob, find_earlier, plan_clips, plan_features, set_aside
 from pipeline.shards.previous import Previous, is_dvc_output, open_partial, partial_of, publish
+from pipeline.shards.shard import read_shard
 from pipeline.shards.supervisor import Supervisor
 from pipeline.shards.worker import Tally, header_of, run_job
 
@@ -88,7 +90,7 @@ def run_sharded(
         SkippedError: more clips were skipped than `max_skipped` allows; what was computed is kept for the next run.
         MediaError: a row has to be computed and its media is not here.
         CacheError: earlier rows are recorded and cannot be read.
-        ShardError: the upstream shards cannot be read.
+        ShardError: the upstream shards cannot be read, or what an earlier run left at work wrote over a shard.
     """
     began = time.monotonic()
     if options.limit is not None and not options.plan and is_dvc_output(out):
@@ -108,6 +110,7 @@ def run_sharded(
             tally += _run(jobs, extractors[part], partial / part, options, settings.clip_timeout)
         tally.seconds = time.monotonic() - began
         _finish(parts, tally, partial, settings)
+        _check(parts, partial)
         publish(partial, out)
     _log_run(out, tally, options)
     return tally.summary()
@@ -147,11 +150,12 @@ def _run(jobs: Sequence[ShardJob], extractor: Extractor[Any], partial: Path, opt
 def _finish(parts: Mapping[str, Sequence[ShardJob]], tally: Tally, partial: Path, settings: ShardSettings) -> None:
     """Write skipped.csv, remove what an earlier run left and this one did not write, and check the share of skips."""
     written = {partial / part / job.name for part, jobs in parts.items() for job in jobs}
-    for path in sorted(partial.rglob("*"), reverse=True):  # what a folder holds comes before the folder
-        if path.is_dir() and not any(path.iterdir()):
-            path.rmdir()
-        elif path.is_file() and path not in written:
-            path.unlink()
+    kept = {path for shard in written for path in (shard, *shard.parents)}
+    for path in (path for path in sorted(partial.rglob("*")) if path not in kept):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)  # another may still be at work in it, or have removed it
+        else:
+            path.unlink(missing_ok=True)
     with (partial / "skipped.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerows([("clip_id", "reason"), *sorted(tally.skips.items())])
@@ -161,6 +165,14 @@ def _finish(parts: Mapping[str, Sequence[ShardJob]], tally: Tally, partial: Path
             f"{len(tally.skips)} of {num_clips} clips were skipped ({tally.summary()['skipped']}), more than `max_skipped` allows; "
             f"{partial / 'skipped.csv'} lists them. Mend them, or raise shards.max_skipped in params.yaml; nothing computed is lost"
         )
+
+
+def _check(parts: Mapping[str, Sequence[ShardJob]], partial: Path) -> None:
+    """Check that each shard holds its job's rows: on other machines, a killed run's last workers may have written theirs over it."""
+    for path, job in ((partial / part / job.name, job) for part, jobs in parts.items() for job in jobs):
+        if not job.is_held_by(read_shard(path)):
+            message = f"{path} was written over while this stage ran, by what an earlier run left at work"
+            raise ShardError(f"{message}; run the stage again: it resumes, and those have ended by then")
 
 
 def _estimate(jobs: Sequence[ShardJob], out: Path, options: RunOptions) -> dict[str, Any]:

@@ -184,7 +184,12 @@ def list_flushed(partial: Path) -> list[Path]:
 
 
 def set_aside(jobs: Sequence[ShardJob], partial: Path) -> None:
-    """Move shards of a killed run that hold rows of other jobs, since `num_shards` was another, to where no job writes them anew."""
+    """Move shards of a killed run that hold rows of other jobs, since `num_shards` was another, to where no job writes them anew.
+
+    What it left half-written is removed.
+    """
+    for path in partial.rglob(".*.tmp"):
+        path.unlink(missing_ok=True)
     wanted = {job.name: {item.fingerprint for item in job.items} for job in jobs}
     for shard in _read_all(list_shards(partial)):
         if not wanted.get(shard.path.name, set()).issuperset(shard.fingerprints):

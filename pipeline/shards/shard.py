@@ -21,7 +21,7 @@ import numpy as np
 
 from pipeline.errors import ShardError
 from pipeline.shards.extractor import Row, Skip
-from pipeline.storage import replacing
+from pipeline.storage import own_temporary_of, replacing
 
 SCHEMA = 1
 CHUNK_BYTES = 1 << 20
@@ -61,7 +61,7 @@ class ShardRow:
 def write_shard(path: Path, rows: Sequence[ShardRow], header: Header) -> None:
     """Write a shard under a temporary name, flush it to the disk, and rename it to `path`.
 
-    HDF5 works in memory: where a disk is full under it, it takes the process down.
+    The name is this call's own: another may write the shard too. HDF5 works in memory: a full disk under it takes the process down.
 
     Args:
         path: the file to be.
@@ -88,7 +88,7 @@ def write_shard(path: Path, rows: Sequence[ShardRow], header: Header) -> None:
             _write_dataset(file, f"offsets/{name}", np.cumsum([0, *map(len, parts)], dtype=np.int64))
         file.flush()
         image = file.id.get_file_image()
-    with replacing(path) as written:
+    with replacing(path, own_temporary_of(path)) as written:
         written.write(image)
 
 

@@ -24,6 +24,7 @@ from pipeline.shards.extractor import Extractor, FeatureRow, Skip
 from pipeline.shards.fingerprint import canonical_json
 from pipeline.shards.plan import Item, RowPlace, ShardJob
 from pipeline.shards.shard import Header, Shard, ShardRow, read_shard, write_shard
+from pipeline.storage import own_temporary_of
 
 log = logging.getLogger(__name__)
 FLUSH_SECONDS = float(os.environ.get("PIPELINE_FLUSH_SECONDS", "20"))
@@ -135,8 +136,7 @@ def _copy_whole(earlier: Shard, partial: Path, job: ShardJob) -> Tally | None:
         log.warning("rows of an earlier shard are computed again: %s", error)
         return None
     if earlier.path != partial / job.name:
-        flush = partial / job.flush_name
-        temporary = flush.with_name(f".{flush.name}.tmp")
+        temporary = own_temporary_of(partial / job.flush_name)
         shutil.copyfile(earlier.path, temporary)
         temporary.replace(partial / job.name)
     skips = {clip_id: reason for clip_id, reason in zip(earlier.ids, earlier.skip_reasons, strict=True) if reason}

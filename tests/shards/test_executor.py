@@ -1,22 +1,23 @@
 """The loop over clips: what it computes, reuses, counts and keeps."""
 
+import shutil
 import signal
 import subprocess
 import sys
-import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
 from pipeline.clips.clip import Clip
 from pipeline.clips.manifest import Manifest
-from pipeline.errors import SkippedError
+from pipeline.errors import ShardError, SkippedError
 from pipeline.shards.executor import RunOptions, ShardSettings, run_sharded
 from pipeline.shards.extractor import Row, Skip
 from pipeline.shards.features import read_features
 from pipeline.shards.fingerprint import shard_number
 from pipeline.shards.plan import shard_name
-from tests.conftest import ROOT, LengthExtractor, make_clip
+from tests.conftest import ROOT, LengthExtractor, make_clip, wait_for
 
 SETTINGS = ShardSettings(num_shards=4, max_skipped=0.5)
 
@@ -162,10 +163,9 @@ def test_a_plan_writes_nothing(tmp_path: Path) -> None:
 
 
 def test_finished_rows_survive_a_kill(tmp_path: Path) -> None:
-    process = subprocess.Popen([sys.executable, "-c", SLOW, str(tmp_path)], cwd=ROOT)
+    process = subprocess.Popen([sys.executable, "-c", HELD, str(tmp_path)], cwd=ROOT)
     log = tmp_path / "log"
-    while not log.exists() or len(log.read_text().split()) < 8:
-        time.sleep(0.05)
+    wait_for(lambda: process.poll() is not None or (log.exists() and len(log.read_text().split()) == 8))
     process.send_signal(signal.SIGKILL)
     process.wait()
     done = len(list((tmp_path / "out.partial").glob("shard-*.h5")))
@@ -194,6 +194,37 @@ def test_no_empty_folder_of_a_killed_run_is_published(tmp_path: Path) -> None:
     assert not (tmp_path / "out" / "fold-0").exists()
 
 
+class IntrudedExtractor(LengthExtractor):
+    """After each shard but the first, a worker of another run writes `over` in the place of the first, which is finished."""
+
+    def __init__(self, shard: Path, over: Path) -> None:
+        super().__init__()
+        self.shard, self.over = shard, over
+
+    def extract_stream(self, sources: Iterable[Clip]) -> Iterator[Row | Skip]:
+        yield from super().extract_stream(sources)
+        if self.shard.exists():
+            shutil.copyfile(self.over, self.shard)
+
+
+def test_rows_that_a_worker_of_an_earlier_run_writes_over_are_missed(tmp_path: Path) -> None:
+    clips = [make_clip(name, media=media_of_shard(number)) for number in (0, 3) for name in (f"a{number}", f"b{number}")]
+    run(clips[:1], tmp_path / "earlier")
+    shard = tmp_path / "out.partial" / shard_name(0)
+    with pytest.raises(ShardError, match=r"shard-00000\.h5 was written over .* run the stage again"):
+        run(clips, tmp_path / "out", IntrudedExtractor(shard, tmp_path / "earlier" / shard_name(0)))
+    assert (run(clips, tmp_path / "out")["reused"], len(read_features(tmp_path / "out").ids)) == (3, 4)
+
+
+def test_what_a_killed_run_left_half_written_is_removed(tmp_path: Path) -> None:
+    (tmp_path / "out.partial" / "shard-00001").mkdir(parents=True)
+    for name in ("shard-00001/.one.h5.1.tmp", ".shard-00000.h5.2.tmp"):
+        (tmp_path / "out.partial" / name).write_text("torn")
+    (tmp_path / "out.partial" / "fetched").symlink_to(tmp_path / "gone")
+    run(make_clips(2), tmp_path / "out")
+    assert {path.suffix for path in (tmp_path / "out").iterdir()} == {".h5", ".csv"}
+
+
 def media_of_shard(number: int) -> str:
     """A recording that goes to the shard of that number."""
     return next(name for name in (f"{i}.mp4" for i in range(1000)) if shard_number(name, SETTINGS.num_shards) == number)
@@ -211,14 +242,18 @@ class MeanExtractor(LengthExtractor):
         return {"mean": source.arrays["codes"].mean(keepdims=True)}
 
 
-SLOW = """
+HELD = """
 import sys, time, pathlib
 from tests.conftest import LengthExtractor
 from tests.shards.test_executor import make_clips, run
-class Slow(LengthExtractor):
+class Held(LengthExtractor):
+    begun = 0
     def extract(self, source):
-        time.sleep(0.1)
-        return super().extract(source)
+        row = super().extract(source)
+        self.begun += 1
+        if self.begun == 8:
+            time.sleep(300)
+        return row
 folder = pathlib.Path(sys.argv[1])
-run(make_clips(12), folder / "out", Slow(log=folder / "log"))
+run(make_clips(12), folder / "out", Held(log=folder / "log"))
 """

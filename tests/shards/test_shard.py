@@ -1,6 +1,8 @@
 """The shard format: round trips, repeatable bytes, and damage that is always told."""
 
+import multiprocessing
 import random
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +35,15 @@ def test_the_same_rows_give_the_same_bytes(tmp_path: Path) -> None:
     write_shard(tmp_path / "one.h5", rows, make_header())
     write_shard(tmp_path / "elsewhere" / "two.h5", rows, make_header())
     assert (tmp_path / "one.h5").read_bytes() == (tmp_path / "elsewhere" / "two.h5").read_bytes()
+
+
+def test_two_that_write_one_shard_at_once_do_each_other_no_harm(tmp_path: Path) -> None:
+    rows = [make_row("a", 300), make_row("b", 2)]
+    write_shard(tmp_path / "alone.h5", rows, make_header())
+    with ProcessPoolExecutor(2, multiprocessing.get_context("fork")) as pool:
+        list(pool.map(write_shard, [tmp_path / "s.h5"] * 60, [rows] * 60, [make_header()] * 60))
+    assert (tmp_path / "s.h5").read_bytes() == (tmp_path / "alone.h5").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["alone.h5", "s.h5"]
 
 
 def test_a_shard_of_skips_only_has_no_arrays(tmp_path: Path) -> None:
