@@ -7,11 +7,13 @@ and the encoders with their digests and configs. It names the digest of each fil
 from __future__ import annotations
 
 import csv
+import errno
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,17 +85,26 @@ def run_folder(root: Path, row: str, fold: int, seed: int) -> Path:
 
 
 def write_run(run: Run, folder: Path, state_dict: Mapping[str, Tensor]) -> None:
-    """Write a run's folder under a temporary name, then rename it into place."""
-    temporary = folder.with_name(f"{folder.name}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
+    """Write a run's folder under a temporary name of its own, since another may be at the same run, then rename it into place."""
+    temporary = folder.with_name(f"{folder.name}.{uuid4().hex}.tmp")
     try:
         temporary.mkdir(parents=True)
         _write_files(run, temporary, state_dict)
+        shutil.rmtree(folder, ignore_errors=True)
+        _rename(temporary, folder, run.fingerprint)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)  # on a full disk it would take the room of others
         raise
-    shutil.rmtree(folder, ignore_errors=True)
-    temporary.rename(folder)
+
+
+def _rename(temporary: Path, folder: Path, fingerprint: str) -> None:
+    """Rename a written run into place, or remove it where another has just put the same there."""
+    try:
+        temporary.rename(folder)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST) or read_fingerprint(folder) != fingerprint:
+            raise
+        shutil.rmtree(temporary)
 
 
 def _write_files(run: Run, folder: Path, state_dict: Mapping[str, Tensor]) -> None:

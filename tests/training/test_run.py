@@ -3,13 +3,14 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from pipeline.errors import CheckpointError
-from pipeline.training.run import FILES, RUN, Run, read_fingerprint, read_run, read_runs, run_folder, write_run
+from pipeline.training.run import FILES, RUN, Run, check_run, read_fingerprint, read_run, read_runs, run_folder, write_run
 
 
 def make_run(row: str = "concat", seed: int = 0) -> Run:
@@ -49,6 +50,24 @@ def test_a_run_comes_back_whole(tmp_path: Path) -> None:
         for name, values in outputs.items():
             assert np.array_equal(run.logits[part][name], values)
     assert replace(run, logits={}) == replace(make_run(), logits={})
+
+
+class Overtaken(dict):
+    """Weights that another writes, as part of the same run, while they are being written."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(w=torch.ones(2))
+        self.folder = folder
+
+    def items(self) -> Any:
+        write_run(make_run(), self.folder, dict(self))
+        return super().items()
+
+
+def test_two_that_write_one_run_at_once_do_each_other_no_harm(tmp_path: Path) -> None:
+    write_run(make_run(), tmp_path / "run", Overtaken(tmp_path / "run"))
+    check_run(tmp_path / "run")
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
 def test_the_same_run_gives_the_same_bytes(tmp_path: Path) -> None:
