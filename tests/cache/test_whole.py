@@ -8,7 +8,6 @@ import yaml
 from tests.cache.project import Project
 from tests.conftest import ROOT
 
-pytestmark = pytest.mark.xdist_group("whole")  # one worker, so that the steps are taken once
 ROWS = {"crop_faces@demo", "compute_logmel@demo", "tokenize_text@demo", "embed@demo_text", "embed@demo_audio", "embed@demo_video"}
 CLIPS = 22  # clip 22 is of the test part, clip 23 of the train part
 FIT = {"task": "demo_emotion", "epochs": 1, "units": 1}

@@ -9,8 +9,6 @@ from tests.cache.project import ENVIRONMENT, Project
 from tests.sharing.servers import serve_s3, serve_ssh
 from tests.sharing.team import FEATURES, FOLDERS, computed, configure, copy, make_finished
 
-pytestmark = pytest.mark.xdist_group("remotes")  # one worker, so that the project is made once
-
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:

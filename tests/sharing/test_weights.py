@@ -10,7 +10,6 @@ from tests.embed.models import save_bert, save_timm
 from tests.sharing.servers import find_port, serve_hub
 from tests.sharing.team import configure
 
-pytestmark = pytest.mark.xdist_group("weights")  # one worker, so that the encoders are prepared once
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 HUB = {"corpus": "mine", "features": "tokens/mine", "source": "hub", "revision": COMMIT}
 ENCODERS: dict[str, dict[str, Any]] = {

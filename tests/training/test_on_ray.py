@@ -4,14 +4,11 @@ import csv
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from pipeline.shards.engine import Engine
 from tests.training.corpus import ZOO, make_corpus
 from tests.training.test_runner import train, tree
 
 
-@pytest.mark.xdist_group("ray")
 def test_runs_are_trained_to_the_same_bytes_and_each_is_logged(tmp_path: Path, ray_cluster: Any) -> None:
     corpus = make_corpus(tmp_path)
     train(corpus, out=tmp_path / "here")
