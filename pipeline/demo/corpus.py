@@ -18,6 +18,7 @@ from pipeline.demo.config import DemoConfig
 from pipeline.demo.emotions import EMOTIONS
 from pipeline.demo.script import Script, write_script
 from pipeline.progress import show_progress
+from pipeline.storage import write_text
 
 VERSION = 1
 """Raised by hand when a clip of the same parameters comes out differently."""
@@ -118,7 +119,7 @@ def _clear(folder: Path, config: DemoConfig, wanted: set[Path]) -> None:
         if not any(path.iterdir()):
             path.rmdir()
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / RECIPE_FILE).write_text(json.dumps(recipe(config), indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    write_text(json.dumps(recipe(config), indent=1, sort_keys=True) + "\n", folder / RECIPE_FILE)
 
 
 def _keep(folder: Path, paths: Iterable[Path], earlier: Iterable[Path]) -> None:

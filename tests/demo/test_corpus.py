@@ -1,6 +1,8 @@
 """The corpus on disk: layout, labels, durations, the same bytes each time, and clips kept from earlier renderings."""
 
 import csv
+import os
+import shutil
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -73,6 +75,14 @@ def test_an_earlier_rendering_is_kept_and_what_it_has_too_much_removed(corpus: P
     shrunk = make_corpus(CONFIG, tmp_path / "grown")
     assert (shrunk["computed"], shrunk["reused"]) == (0, 3)
     assert contents(tmp_path / "grown") == contents(corpus)
+
+
+def test_the_recipe_is_replaced_and_never_written_into(corpus: Path, tmp_path: Path) -> None:
+    shutil.copytree(corpus, tmp_path / "again")
+    os.link(tmp_path / "again" / "recipe.json", tmp_path / "before")
+    assert make_corpus(CONFIG, tmp_path / "again")["computed"] == 0
+    assert contents(tmp_path / "again") == contents(corpus)
+    assert not (tmp_path / "before").samefile(tmp_path / "again" / "recipe.json")
 
 
 def test_dearer_earlier_renderings_are_left_alone_when_nothing_is_missing(corpus: Path, tmp_path: Path) -> None:
