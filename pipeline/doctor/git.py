@@ -15,8 +15,9 @@ def check_git(place: Place) -> Iterator[Check]:
         yield failed("git", told, "`git clone` the project, or `git init`; `git status` says what git thinks of this folder")
         return
     branch = (_git(place.root, "rev-parse", "--abbrev-ref", "HEAD") or "no commit yet").strip()
-    status = _git(place.root, "status", "--porcelain", "--untracked-files=normal", "--", ".") or ""
-    changed = [line[3:] for line in status.splitlines()]
+    status = _git(place.root, "status", "--porcelain", "-z", "--no-renames", "--untracked-files=normal", "--", ".") or ""
+    above = (_git(place.root, "rev-parse", "--show-prefix") or "").rstrip("\n")  # -z names paths from the repository's root
+    changed = [line[3:].removeprefix(above) for line in status.split("\0") if line]
     lock = "dvc.lock"
     if not (place.root / lock).exists():
         yield warning("dvc.lock", "absent: nothing was computed here yet, or it was not committed", "`dvc repro`, then `git add dvc.lock`")

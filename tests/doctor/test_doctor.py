@@ -126,6 +126,19 @@ def test_what_git_does_not_have_is_named(place: Place) -> None:
     assert look(check_git, place)["dvc.lock"].remedy.startswith("`git add dvc.lock")
 
 
+def test_a_project_in_a_folder_of_a_repository_is_looked_at_by_its_own_paths(tmp_path: Path) -> None:
+    (tmp_path / "my project").mkdir()
+    lock = tmp_path / "my project" / "dvc.lock"
+    lock.write_text("schema: '2.0'\n")
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "add", "-A")
+    git(tmp_path, "commit", "-q", "-m", "all")
+    place = Place(lock.parent, lock.parent / "params.yaml")
+    assert look(check_git, place)["dvc.lock"].status == "ok"
+    lock.write_text("schema: '2.0'\nstages: {}\n")
+    assert {name: check.status for name, check in look(check_git, place).items()} == {"dvc.lock": "warning", "git": "ok"}
+
+
 def test_the_next_stages_room_is_estimated_from_the_shards_that_are_there(place: Place) -> None:
     write_manifest(Manifest([make_clip(name) for name in "abcd"]), make_folder(place, "clips/demo"))
     assert "no shards of crop_faces yet" in look(check_disk, place)["disk"].found
