@@ -27,6 +27,13 @@ def choose_device(name: str) -> "torch.device":
     return torch.device(name)
 
 
+def count_gpus(name: str) -> int:
+    """Return how many GPUs of this machine a device of that name stands for: all with auto and cuda, one with cuda:<n>, none with cpu."""
+    import torch
+
+    return torch.cuda.device_count() if name in ("auto", "cuda") else int(name.startswith("cuda:"))
+
+
 def computing_in(precision: str, device: "torch.device") -> "AbstractContextManager[object]":
     """Return the context in which a network computes: fp32 as it is, bf16 by autocast."""
     import torch

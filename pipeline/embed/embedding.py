@@ -7,6 +7,7 @@ before the last one's outputs are fetched.
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from pipeline.embed.device import choose_device, computing_in
+from pipeline.embed.device import choose_device, computing_in, count_gpus
 from pipeline.embed.encoder import WEIGHTS_NAME, EncoderConfig, Option, check_weights, read_encoder, read_weights
 from pipeline.embed.network import EncoderNetwork, make_network
 from pipeline.errors import CheckpointError
@@ -120,6 +121,16 @@ class EmbeddingExtractor(Extractor[FeatureRow]):
     def batch_size(self) -> int:
         """Units in a batch."""
         return self._batch_size or self.network.batch_size * (1 if self.device.type == "cpu" else GPU_FACTOR)
+
+    def on_each_device(self) -> list[Extractor[FeatureRow]]:
+        """Return a copy for each GPU, unless the device is named by its number; they share the threads."""
+        numbers = range(count_gpus(self.device_name))
+        if len(numbers) < 2:
+            return [self]
+        copies = [copy(self) for _ in numbers]
+        for number, each in zip(numbers, copies, strict=True):
+            each.device_name, each.threads = f"cuda:{number}", max(1, self.threads // len(numbers))
+        return [*copies]
 
     def extract(self, source: FeatureRow) -> Row | Skip:
         """Embed one clip by itself."""

@@ -17,7 +17,8 @@ def embed_folds(
 ) -> dict[str, Any]:
     """Embed a folder of features with each artifact of an encoder, into `out` or, where there are folds, into out/fold-<k>.
 
-    A device has all of a run's cores: `options.workers` threads decode beside it, and no worker processes are started on this machine.
+    A device has all of a run's cores: `options.workers` threads decode beside it. Where there are several GPUs, each has a process and its
+    share of the threads.
 
     Returns:
         The summary of the run, all folds together.

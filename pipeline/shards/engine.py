@@ -68,7 +68,7 @@ class ShardWork:
     def prepare(self) -> None:
         """Watch over a process of its own where clips can hang it or take it down."""
         if self.extractor.isolated:
-            self.supervisor = Supervisor(self.extractor, self.partial, self.clip_timeout)
+            self.supervisor = Supervisor([self.extractor], self.partial, self.clip_timeout)
 
     def do(self, unit: ShardJob) -> Tally:
         """Write a shard, going on from what an earlier attempt flushed."""
@@ -103,8 +103,8 @@ def run_shards_on_ray(engine: Engine, jobs: Sequence[ShardJob], work: ShardWork,
     """
     from pipeline.shards.ray_engine import Cluster
 
-    cluster = Cluster(engine.address, workers)
     extractor, tallies, num_rows = work.extractor, list[Tally](), 0
+    cluster = Cluster(engine.address, max(workers, extractor.threads))
     longest_first = sorted(jobs, key=lambda job: -len(job.to_compute))
     for job, tally in cluster.spread(work, longest_first, extractor.device_name, extractor.threads):
         tallies.append(tally)

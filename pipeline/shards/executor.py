@@ -136,14 +136,16 @@ def _run(jobs: Sequence[ShardJob], extractor: Extractor[Any], partial: Path, opt
     """Run all jobs, here, in worker processes or on other machines, under one progress bar."""
     partial.mkdir(exist_ok=True)
     busy = sum(bool(job.to_compute) for job in jobs)
+    extractors = extractor.on_each_device() if busy and not options.engine.is_ray else [extractor]
+    count = min(max(options.workers, len(extractors)), busy)
     with show_progress(extractor.name, sum(len(job.items) for job in jobs)) as bar:
         if busy and options.engine.is_ray:
             work = ShardWork(extractor, partial, clip_timeout)
             tallies = run_shards_on_ray(options.engine, jobs, work, options.workers, bar.update)
-        elif not busy or (not extractor.isolated and min(options.workers, busy) <= 1):
+        elif not busy or (not extractor.isolated and count <= 1):
             tallies = [run_job(job, extractor, partial, bar.advance) for job in jobs]
         else:
-            tallies = Supervisor(extractor, partial, clip_timeout).run(jobs, min(options.workers, busy), bar.update)
+            tallies = Supervisor(extractors, partial, clip_timeout).run(jobs, count, bar.update)
     return sum(tallies, Tally())
 
 

@@ -73,6 +73,10 @@ class Extractor(ABC, Generic[Source]):
         """Compute the rows of many sources, in their order; override to batch or to prefetch."""
         return map(self.extract, sources)
 
+    def on_each_device(self) -> "list[Extractor[Source]]":
+        """Return itself, or a copy for each of several GPUs of this machine, to work beside each other in processes of their own."""
+        return [self]
+
     def fingerprint(self, source: Source) -> str:
         """Return the hash of everything that can change the source's row."""
         return fingerprint(self.name, self.version, self.config, self.encoder_digest, self.source_key(source))

@@ -23,8 +23,7 @@ from pipeline.errors import CacheError, PipelineError
 from pipeline.storage import telling_failures
 
 log = logging.getLogger(__name__)
-FULL = {errno.ENOSPC, errno.EDQUOT}
-"""What only the disk at hand can fail with; no remote does that is read."""
+FULL = {errno.ENOSPC, errno.EDQUOT}  # what only the disk at hand fails with, no remote that is read
 
 
 def partial_of(out: Path) -> Path:

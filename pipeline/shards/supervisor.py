@@ -41,6 +41,7 @@ class Worker:
     def __init__(self, extractor: Extractor[Any], partial: Path) -> None:
         context = multiprocessing.get_context("spawn")
         self.job: ShardJob | None = None
+        self.extractor = extractor
         self._cells = context.RawArray("q", pulse.NUM_CELLS)
         self.connection, theirs = context.Pipe()
         self._process = context.Process(target=serve, args=(extractor, partial, theirs, self._cells), daemon=True)
@@ -105,13 +106,13 @@ class Supervisor:
     """Runs jobs in worker processes.
 
     Args:
-        extractor: what computes a row; it is pickled into each process.
+        extractors: what computes a row, pickled into a process each, in turn.
         partial: the folder to write.
         clip_timeout: seconds without a sign of life after which a clip is given up.
     """
 
-    def __init__(self, extractor: Extractor[Any], partial: Path, clip_timeout: float) -> None:
-        self._extractor, self._partial, self._clip_timeout = extractor, partial, clip_timeout
+    def __init__(self, extractors: Sequence[Extractor[Any]], partial: Path, clip_timeout: float) -> None:
+        self._extractors, self._partial, self._clip_timeout = extractors, partial, clip_timeout
         self._waiting: deque[ShardJob] = deque()
         self._workers: list[Worker] = []
         self._tallies: list[Tally] = []
@@ -133,7 +134,8 @@ class Supervisor:
         is_done = False
         try:
             self._workers = [worker for worker in self._workers if worker.is_alive]
-            self._workers += (self._start() for _ in range(num_workers - len(self._workers)))
+            for number in range(len(self._workers), num_workers):
+                self._workers.append(Worker(self._extractors[number % len(self._extractors)], self._partial))
             looked = time.monotonic()
             while self._waiting or any(worker.job for worker in self._workers):
                 for worker in self._workers:
@@ -152,9 +154,6 @@ class Supervisor:
                     worker.end()
                 self._workers = []
         return self._tallies
-
-    def _start(self) -> Worker:
-        return Worker(self._extractor, self._partial)
 
     def _look(self, worker: Worker, elapsed: float) -> Worker:
         """Take a worker's answer, or replace it where it died or hangs."""
@@ -186,15 +185,15 @@ class Supervisor:
         """
         is_moving = dead.num_rows > len(job.items) - len(job.to_compute)
         self._num_failures = 1 if is_moving else self._num_failures + 1
-        if dead.place == pulse.NO_CLIP or not self._extractor.isolated:
-            message = f"a worker process of {self._extractor.name} ended between clips ({told}): memory ran out, or see above"
+        if dead.place == pulse.NO_CLIP or not dead.extractor.isolated:
+            message = f"a worker process of {dead.extractor.name} ended between clips ({told}): memory ran out, or see above"
             raise ShardError(f"{message}; run the stage again: it resumes")
         item = job.items[dead.place]
         if self._num_failures > MAX_FAILURES:
-            message = f"{self._num_failures} processes of {self._extractor.name} failed in a row, the last at clip {item.clip_id}"
+            message = f"{self._num_failures} processes of {dead.extractor.name} failed in a row, the last at clip {item.clip_id}"
             raise ShardError(f"{message} ({reason}, {told}); it is the installation or the machine, not the clips: mend it and run again")
         log.warning("clip %s is skipped: %s (%s)", item.clip_id, reason, told)
         job.failed[item.fingerprint] = Skip(reason)
         take_flushed(job, self._partial)
         self._waiting.appendleft(job)
-        return self._start()
+        return Worker(dead.extractor, self._partial)

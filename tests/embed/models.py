@@ -12,6 +12,8 @@ from pipeline.embed.embedding import EmbeddingExtractor
 from pipeline.embed.encoder import Encoder, EncoderConfig, Option, write_encoder
 from pipeline.embed.network import EncoderNetwork, read_kind
 from pipeline.shards.extractor import FeatureRow, Row
+from pipeline.shards.shard import ShardRow
+from tests.conftest import make_features
 from tests.embed.rows import make_faces, make_logmel, make_tokens
 
 
@@ -128,6 +130,11 @@ def make_artifact(case: Case, folder: Path) -> EncoderConfig:
 def make_extractor(case: Case, folder: Path, **changes: Any) -> EmbeddingExtractor:
     """An extractor of the case's artifact, which it writes first."""
     return EmbeddingExtractor(folder, make_artifact(case, folder), {}, "cpu", **{"threads": 2, "batch_size": 3, **changes})
+
+
+def make_upstream(case: Case, folder: Path) -> Path:
+    """The case's rows in a folder of two shards."""
+    return make_features(folder, [ShardRow(row.clip_id, row.fingerprint, row.arrays) for row in make_sources(case.rows)])
 
 
 def make_sources(rows: list[Row]) -> list[FeatureRow]:

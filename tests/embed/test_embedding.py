@@ -1,6 +1,8 @@
 """The contract of every kind of network, and what the extractor promises."""
 
+import os
 import pickle
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +12,9 @@ import torch
 from pipeline.embed.embedding import EmbeddingExtractor
 from pipeline.embed.encoder import EncoderConfig
 from pipeline.errors import CheckpointError
-from pipeline.shards.extractor import Row, Skip
-from tests.embed.models import CASES, Case, make_artifact, make_extractor, make_sources
+from pipeline.shards.executor import RunOptions, ShardSettings, run_sharded
+from pipeline.shards.extractor import Extractor, FeatureRow, Row, Skip
+from tests.embed.models import CASES, Case, make_artifact, make_extractor, make_sources, make_upstream
 from tests.embed.rows import make_faces, make_logmel
 
 
@@ -60,6 +63,39 @@ def test_an_extractor_travels_without_its_network(embedded: tuple[Case, Embeddin
     travelled = pickle.loads(pickle.dumps(extractor))
     row = travelled.extract(make_sources(case.rows)[0])
     np.testing.assert_allclose(row["sequence"].astype(np.float32), rows[0]["sequence"].astype(np.float32), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize(("device", "devices"), [("auto", ["cuda:0", "cuda:1"]), ("cuda:1", ["cuda:1"]), ("cpu", ["cpu"])])
+def test_each_gpu_has_a_copy_and_its_share_of_the_threads(
+    device: str, devices: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    extractor = make_extractor(CASES[5], tmp_path, threads=5)
+    extractor.device_name = device
+    copies = extractor.on_each_device()
+    assert [(copy.device_name, copy.threads) for copy in copies] == [(name, 5 // len(devices)) for name in devices]
+    assert (extractor.device_name, {copy.encoder_digest for copy in copies}) == (device, {extractor.encoder_digest})
+
+
+class TwiceExtractor(EmbeddingExtractor):
+    """Works on two devices, which are one here, and says which processes did."""
+
+    def on_each_device(self) -> list[Extractor[FeatureRow]]:
+        return [self, self]
+
+    def extract_stream(self, sources: Iterable[FeatureRow]) -> Iterator[Row | Skip]:
+        (self.folder / f"worker-{os.getpid()}").touch()
+        yield from super().extract_stream(sources)
+
+
+def test_two_devices_give_the_same_bytes_as_one(tmp_path: Path) -> None:
+    one = make_extractor(CASES[5], tmp_path / "encoder")
+    two = TwiceExtractor(tmp_path / "encoder", EncoderConfig("audio", "none", CASES[5].network, {}), {}, "cpu", threads=2, batch_size=3)
+    features, settings = make_upstream(CASES[5], tmp_path / "features"), ShardSettings(2, 0.5)
+    for name, extractor in (("one", one), ("two", two)):
+        assert run_sharded(features, extractor, tmp_path / name, settings, RunOptions())["computed"] == 4
+    one_bytes, two_bytes = ({path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("one", "two"))
+    assert (one_bytes == two_bytes, len(list((tmp_path / "encoder").glob("worker-*")))) == (True, 2)
 
 
 def test_bf16_is_near_fp32_and_has_another_fingerprint(tmp_path: Path) -> None:
