@@ -12,7 +12,9 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.doctor.check import Check, Place, failed, ok, warning
+from pipeline.doctor.check import Check, Place, failed, find_nearest, ok, warning
+from pipeline.doctor.rows import read_rows
+from pipeline.params import read_params
 
 if TYPE_CHECKING:
     from dvc.repo import Repo
@@ -57,28 +59,28 @@ def _try_links(repo: Repo) -> list[str]:
     """Return the links that can be made from the cache to the working tree, each tried once."""
     from dvc_objects.fs.generic import test_links
 
-    source = _folder(repo) if _folder(repo).is_dir() else Path(repo.tmp_dir)
+    source = cache_folder(repo) if cache_folder(repo).is_dir() else Path(repo.tmp_dir)
     if not os.access(source, os.W_OK):
         return []
     links: list[str] = test_links(["reflink", "hardlink", "symlink"], repo.fs, str(source), repo.fs, os.path.join(repo.dvc_dir, "link"))
     return links
 
 
-def _folder(repo: Repo) -> Path:
+def cache_folder(repo: Repo) -> Path:
     """Return the cache's folder."""
     return Path(repo.cache.local_cache_dir)
 
 
 def _is_shared(repo: Repo) -> bool:
     """Whether other working trees use the cache too."""
-    return bool(repo.config["cache"].get("shared")) or Path(repo.root_dir) not in _folder(repo).parents
+    return bool(repo.config["cache"].get("shared")) or Path(repo.root_dir) not in cache_folder(repo).parents
 
 
 def check_group(place: Place) -> Iterator[Check]:
     """Check that the members of a group can all write into a shared cache."""
     if (repo := place.repo) is None:
         return
-    folder = _folder(repo)
+    folder = cache_folder(repo)
     if not _is_shared(repo):
         yield ok("cache group", f"{folder} is this working tree's own")
         return
@@ -114,23 +116,31 @@ def _group_of(path: Path) -> str:
 
 
 def check_locks(place: Place) -> Iterator[Check]:
-    """Check that locks can be taken, and that DVC's are of the kind that holds on a network file system."""
-    where = Path(place.repo.tmp_dir) if place.repo is not None and place.repo.tmp_dir else place.root
+    """Check that locks can be taken where DVC and stages take theirs, and that DVC's are of the kind that holds on a network."""
+    dvc = Path(place.repo.tmp_dir) if place.repo is not None and place.repo.tmp_dir else place.root
+    rows = read_rows(place.root, read_params(place.params))
+    folders = [dvc, *(find_nearest((place.root / out).parent) for row in rows for out in row.outs)]
+    by_disk = {folder.stat().st_dev: folder for folder in reversed(folders)}  # the first of each disk
+    for folder in dict.fromkeys(folders):
+        if by_disk[folder.stat().st_dev] == folder:
+            yield _check_lock(folder, place.repo if folder == dvc else None)
+
+
+def _check_lock(where: Path, repo: Repo | None) -> Check:
+    """Check that a lock can be taken in a folder, in which DVC takes its own where `repo` is given."""
     try:
         with tempfile.TemporaryDirectory(dir=where) as folder, open(Path(folder) / "lock", "w") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        yield failed("locks", f"none can be taken in {where} ({error})", "work in a folder of a local disk that you may write")
-        return
+        return failed("locks", f"none can be taken in {where} ({error})", "work in a folder of a local disk that you may write")
     kind = read_file_system(where)
     if kind not in NETWORK:
-        yield ok("locks", f"{where} lies on {kind or 'a local disk'}, where they hold")
-        return
+        return ok("locks", f"{where} lies on {kind or 'a local disk'}, where they hold")
     told = f"{where} lies on {kind}, where a stage's lock holds among the processes of one machine only"
     remedy = "run a stage of one working tree on one machine at a time"
-    if place.repo is not None and not place.repo.config["core"].get("hardlink_lock"):
+    if repo is not None and not repo.config["core"].get("hardlink_lock"):
         told, remedy = f"{told}, and DVC's may hang", f"`dvc config --local core.hardlink_lock true`; {remedy}"
-    yield warning("locks", told, remedy)
+    return warning("locks", told, remedy)
 
 
 def read_file_system(path: Path, mounts: Path = Path("/proc/self/mounts")) -> str:

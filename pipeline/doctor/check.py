@@ -59,3 +59,8 @@ class Place:
     root: Path
     params: Path
     repo: Repo | None = None
+
+
+def find_nearest(path: Path) -> Path:
+    """Return the path, or the nearest folder above it that is there: on its disk the path will lie."""
+    return next(each for each in (path, *path.absolute().parents) if each.exists())

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.clips.manifest import FILE_NAME
-from pipeline.doctor.cache import choose_link
-from pipeline.doctor.check import Check, Place, failed, ok, warning
+from pipeline.doctor.cache import cache_folder, choose_link
+from pipeline.doctor.check import Check, Place, failed, find_nearest, ok, warning
 from pipeline.doctor.rows import StageRow, read_rows
 from pipeline.params import read_params
 from pipeline.shards.shard import read_shard
@@ -27,37 +27,40 @@ class Size:
 
 
 def check_disk(place: Place) -> Iterator[Check]:
-    """Check that the next stage's output has room, where the shards that are there say how large it will be."""
+    """Check that the next output has room, and so has the cache, where the shards that are there say how large it will be."""
     rows = read_rows(place.root, read_params(place.params))
     lists = {row.key: place.root / row.outs[0] for row in rows if row.stage in ("index_clips", "import_features")}
     sizes = {row.name: _measure(place.root / row.outs[0]) for row in rows if row.stage in FEATURES}
     corpora = {corpus: _count_clips(folder) for corpus, folder in lists.items()}
-    waiting = [row for row in rows if row.name in sizes and sizes[row.name].clips < corpora.get(row.corpus, 0)]
-    free = shutil.disk_usage(place.root).free
-    told = f"{_write(free)} free"
-    if not waiting:
-        told += "; no clip waits for its features" if any(corpora.values()) else "; no corpus is indexed here, so there is no estimate"
-        yield ok("disk", told) if free > LITTLE else _warn(told)
-        return
-    row = waiting[0]
-    rate = _estimate(row, sizes)
-    if rate is None:
-        told += f"; no shards of {row.stage} yet from which to estimate {row.name}"
-        yield ok("disk", told) if free > LITTLE else _warn(told)
-        return
-    num_clips, copies = corpora[row.corpus], 2 if place.repo is not None and choose_link(place.repo) == "copy" else 1
-    needed = round(num_clips * rate) * copies
-    each = f"{num_clips} clips of {_write(rate)}" + ", and a copy in the cache" * (copies - 1)
-    told += f"; {row.name} will take about {_write(needed)} ({each})"
-    if needed > free:
-        yield failed("disk", told, "`dvc gc -w` frees what no branch needs any more; or a larger disk for the folder and `dvc cache dir`")
+    row = next((row for row in rows if row.name in sizes and sizes[row.name].clips < corpora.get(row.corpus, 0)), None)
+    where = find_nearest(place.root / row.outs[0]) if row is not None else place.root
+    cache = find_nearest(cache_folder(place.repo)) if place.repo is not None else where
+    is_one = cache.stat().st_dev == where.stat().st_dev
+    num_clips, rate = (corpora[row.corpus], _estimate(row, sizes)) if row is not None else (0, None)
+    copies = 2 if is_one and place.repo is not None and choose_link(place.repo) == "copy" else 1
+    needed = round(num_clips * (rate or 0))
+    if row is None:
+        told = "no clip waits for its features" if any(corpora.values()) else "no corpus is indexed here, so there is no estimate"
+    elif rate is None:
+        told = f"no shards of {row.stage} yet from which to estimate {row.name}"
     else:
-        yield ok("disk", told) if free - needed > LITTLE else _warn(told)
+        each = f"{num_clips} clips of {_write(rate)}" + ", and a copy in the cache" * (copies - 1)
+        told = f"{row.name} will take about {_write(needed * copies)} ({each})"
+    yield _judge("disk", where, needed * copies, told)
+    if not is_one:
+        yield _judge("cache disk", cache, needed, told)
 
 
-def _warn(told: str) -> Check:
-    """Return the check of a disk that is nearly full."""
-    return warning("disk", told, "`dvc gc -w` frees what this working tree does not need; push first")
+def _judge(name: str, where: Path, needed: int, told: str) -> Check:
+    """Return the check of the disk on which a path lies, of which so many bytes are needed."""
+    free = shutil.disk_usage(where).free
+    told = f"{_write(free)} free; {told}"
+    if needed > free:
+        remedy = "`dvc gc -w` frees what no branch needs any more; or a larger disk for the folder and `dvc cache dir`"
+        return failed(name, told, remedy)
+    if free - needed > LITTLE:
+        return ok(name, told)
+    return warning(name, told, "`dvc gc -w` frees what this working tree does not need; push first")
 
 
 def _measure(folder: Path) -> Size:

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from pipeline.clips.manifest import Manifest, write_manifest
+from pipeline.doctor import cache
 from pipeline.doctor.cache import check_group, check_links, check_locks, read_file_system
 from pipeline.doctor.check import Check, Place
 from pipeline.doctor.disk import check_disk
@@ -22,6 +23,7 @@ from pipeline.doctor.params_file import check_params
 from pipeline.doctor.remote import check_remote
 from pipeline.doctor.weights import check_weights
 from tests.conftest import ROOT, make_clip, make_features, make_row
+from tests.faults.conftest import mounted
 from tests.sharing.servers import find_port
 
 BARE = """
@@ -147,6 +149,26 @@ def test_the_next_stages_room_is_estimated_from_the_shards_that_are_there(place:
     found = look(check_disk, place)["disk"]
     assert found.status == "ok"
     assert f"crop_faces@demo will take about {2 * size / 1000:.3g} kB (4 clips of" in found.found
+
+
+def test_a_disk_that_is_too_small_fails_also_where_the_cache_lies(repository: Callable[..., Place], tmp_path: Path) -> None:
+    with mounted(tmp_path / "data", "size=1m"), mounted(tmp_path / "elsewhere", "size=2m") as elsewhere:
+        place = repository(cache={"dir": str(elsewhere / "cache")})
+        write_manifest(Manifest([make_clip(str(k)) for k in range(1000)]), make_folder(place, "clips/demo"))
+        make_features(make_folder(place, "faces/demo"), [make_row("a", 1000)], num_shards=1)
+        found = look(check_disk, place)
+    assert {name: check.status for name, check in found.items()} == {"disk": "failed", "cache disk": "failed"}
+    assert all("free; crop_faces@demo will take about" in check.found for check in found.values())
+
+
+def test_locks_are_tried_on_each_disk_on_which_a_stage_takes_one(
+    repository: Callable[..., Place], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with mounted(tmp_path / "data", "size=1m"):
+        monkeypatch.setattr(cache, "NETWORK", {"tmpfs"})
+        found = list(check_locks(repository()))
+    assert [check.status for check in found][-1] == "warning"
+    assert f"{tmp_path / 'data'} lies on tmpfs, where a stage's lock holds among the processes of one machine" in found[1].found
 
 
 def make_folder(place: Place, name: str) -> Path:
