@@ -12,6 +12,7 @@ import sys
 import warnings
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import islice
 from typing import Any
 
@@ -69,7 +70,7 @@ class Cluster:
             threads: cores that a unit takes, or as many as a machine has.
 
         Raises:
-            PipelineError: what `do` raised; or Ray gave up.
+            PipelineError: what `do` raised, and on which machine; or Ray gave up, or is gone.
         """
         ray = self._ray
         gpus = self._gpus(device)
@@ -86,9 +87,13 @@ class Cluster:
                 for reference in done:
                     unit = flying.pop(reference)
                     yield unit, self._fetch(reference, unit)
+        except ray.exceptions.RayError as error:
+            message = f"the Ray cluster does not answer any more ({type(error).__name__}: {error})"
+            raise PipelineError(f"{message}; what is finished is kept: run the stage again") from error
         finally:
-            for reference in flying:
-                ray.cancel(reference, force=True)
+            with suppress(ray.exceptions.RayError):  # where the cluster is gone, so are its units
+                for reference in flying:
+                    ray.cancel(reference, force=True)
 
     def _fetch(self, reference: Any, unit: Any) -> Any:
         """Return what a unit gave, or raise what it raised."""
@@ -162,6 +167,8 @@ def _do(shared: list[Any], folder: str, unit: Any) -> Any:
             _prepared[key] = work
         return _prepared[key].do(unit)
     except Exception as error:
+        if isinstance(error, PipelineError):
+            error.args = (f"on {os.uname().nodename}: {error}",)
         return portable(error)
 
 
@@ -174,5 +181,4 @@ def _enter(folder: str) -> None:
     try:
         os.chdir(folder)
     except OSError as error:
-        machine = os.uname().nodename
-        raise PipelineError(f"{folder} is not on {machine} ({error}); all machines must see it under one path, on a shared disk") from error
+        raise PipelineError(f"{folder} is not here ({error}); all machines must see it under one path, on a shared disk") from error

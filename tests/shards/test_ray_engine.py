@@ -15,12 +15,12 @@ from pipeline.clips.clip import Clip
 from pipeline.clips.manifest import Manifest
 from pipeline.errors import MediaError, PipelineError
 from pipeline.shards import worker
-from pipeline.shards.engine import LOCAL, Engine
+from pipeline.shards.engine import LOCAL, Engine, ShardWork, run_shards_on_ray
 from pipeline.shards.executor import RunOptions, ShardSettings, run_sharded
 from pipeline.shards.extractor import Row, Skip
 from tests.conftest import ROOT, LengthExtractor, make_clip, wait_for
 from tests.shards.test_executor import media_of_shard, read_bytes
-from tests.shards.test_supervisor import EvilExtractor, read_skips
+from tests.shards.test_supervisor import EvilExtractor, raise_error, read_skips
 
 SETTINGS = ShardSettings(num_shards=4, max_skipped=0.9, clip_timeout=30.0)
 
@@ -47,10 +47,21 @@ class ResourcesWork:
     def prepare(self) -> None:
         pass
 
-    def do(self, unit: str) -> dict[str, float]:
+    def do(self, unit: Path) -> dict[str, float]:
         import ray
 
         return ray.get_runtime_context().get_assigned_resources()
+
+
+class DeadlyWork(ResourcesWork):
+    """Kills its process until a file is there that says it did, which names that process; or each time, where it can write none."""
+
+    def do(self, unit: Path) -> Any:
+        if not unit.exists():
+            if unit.parent.is_dir():
+                unit.write_text(str(os.getpid()))
+            os.kill(os.getpid(), signal.SIGKILL)
+        return unit.read_text() != str(os.getpid())
 
 
 @pytest.fixture
@@ -91,11 +102,65 @@ def test_the_engine_changes_no_byte_and_a_clip_that_kills_its_decoder_costs_itse
 def test_a_unit_takes_the_cores_that_a_machine_has_and_a_gpu_where_it_needs_one(engine: Engine, device: str, given: dict) -> None:
     from pipeline.shards.ray_engine import Cluster
 
-    assert list(Cluster(engine.address, 1).spread(ResourcesWork(), ["unit"], device, threads=64)) == [("unit", given)]
+    assert list(Cluster(engine.address, 1).spread(ResourcesWork(), [Path("unit")], device, threads=64)) == [(Path("unit"), given)]
 
 
-def test_what_a_worker_raises_is_raised_here_with_its_trace(tmp_path: Path, engine: Engine) -> None:
-    with pytest.raises(MediaError, match="its file is gone") as caught:
+def test_ones_own_cluster_has_the_cores_that_a_unit_takes(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
+
+    def init(where: str, **own: Any) -> None:
+        raise ConnectionError(f"{own['num_cpus']} cores are not free")
+
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", init)
+    extractor = LengthExtractor()
+    extractor.threads = 3
+    with pytest.raises(PipelineError, match=r"answers at local \(3 cores are not free"):
+        run_shards_on_ray(Engine("ray"), [], ShardWork(extractor, tmp_path, 1.0), 1, print)
+
+
+def test_a_process_that_is_killed_costs_itself_alone_until_it_is_killed_too_often(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pipeline.shards import ray_engine
+
+    cluster = ray_engine.Cluster(engine.address, 1)
+    assert list(cluster.spread(DeadlyWork(), [tmp_path / "a"], "cpu", threads=1)) == [(tmp_path / "a", True)]
+    monkeypatch.setattr(ray_engine, "MAX_RETRIES", 0)
+    with pytest.raises(PipelineError, match=r"Ray gave up at unit \(.*what is finished is kept: run the stage again"):
+        list(cluster.spread(DeadlyWork(), [tmp_path / "none" / "unit"], "cpu", threads=1))
+
+
+def test_what_rules_ray_out_is_told_in_a_sentence(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
+
+    from pipeline.shards.ray_engine import Cluster
+
+    cluster = Cluster(engine.address, 1)
+    with pytest.raises(PipelineError, match="--device cuda:1 names a GPU of one machine; on Ray give cuda"):
+        list(cluster.spread(ResourcesWork(), [Path("unit")], "cuda:1", threads=1))
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "getcwd", lambda: "/no/such/folder")
+        with pytest.raises(PipelineError, match=f"on {os.uname().nodename}: /no/such/folder is not here .* under one path"):
+            list(cluster.spread(ResourcesWork(), [Path("unit")], "cpu", threads=1))
+    monkeypatch.setattr(ray, "wait", lambda *_, **__: raise_error(ray.exceptions.RpcError("gone")))
+    with pytest.raises(PipelineError, match=r"does not answer any more \(RpcError: gone.* run the stage again"):
+        list(cluster.spread(ResourcesWork(), [Path("unit")], "cpu", threads=1))
+
+
+def test_a_cluster_that_is_not_there_is_named(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
+
+    from pipeline.shards.ray_engine import Cluster
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    with pytest.raises(PipelineError, match=r"no Ray cluster that this program can use answers at nowhere .*ray start --head"):
+        Cluster("nowhere", 1)
+
+
+def test_what_a_worker_raises_is_raised_here_with_its_machine_and_its_trace(tmp_path: Path, engine: Engine) -> None:
+    with pytest.raises(MediaError, match=rf"^on {os.uname().nodename}: .*its file is gone") as caught:
         run([make_clip("closed", text="closed")], EvilExtractor(), tmp_path / "out", engine)
     assert "raise_error" in "".join(caught.value.__notes__)
 
