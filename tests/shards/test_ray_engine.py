@@ -10,14 +10,16 @@ from typing import Any
 
 import psutil
 import pytest
+import yaml
 
 from pipeline.clips.clip import Clip
-from pipeline.clips.manifest import Manifest
+from pipeline.clips.manifest import Manifest, write_manifest
 from pipeline.errors import MediaError, PipelineError
 from pipeline.shards import worker
 from pipeline.shards.engine import LOCAL, Engine, ShardWork, run_shards_on_ray
 from pipeline.shards.executor import RunOptions, ShardSettings, run_sharded
 from pipeline.shards.extractor import Row, Skip
+from tests.cache.project import PARAMS
 from tests.conftest import ROOT, LengthExtractor, make_clip, wait_for
 from tests.shards.test_executor import media_of_shard, read_bytes
 from tests.shards.test_supervisor import EvilExtractor, raise_error, read_skips
@@ -96,6 +98,23 @@ def test_the_engine_changes_no_byte_and_a_clip_that_kills_its_decoder_costs_itse
     assert here | {"seconds": 0} == there | {"seconds": 0}
     assert read_skips(tmp_path / "there") == {"abort": "decoder_crashed", "mute": "empty_text"}
     assert read_bytes(tmp_path / "here") == read_bytes(tmp_path / "there")
+
+
+def test_stages_that_tokenize_and_embed_give_the_same_bytes(tmp_path: Path, engine: Engine) -> None:
+    from stages import embed, tokenize_text
+    from tests.embed.models import CASES, make_artifact, make_upstream
+
+    (tmp_path / "clips").mkdir()
+    write_manifest(Manifest(make_clips(6)), tmp_path / "clips")
+    make_artifact(CASES[5], tmp_path / "encoder")
+    features = make_upstream(CASES[5], tmp_path / "features")
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(PARAMS))
+    for name, options in (("here", {}), ("there", {"engine": "ray", "address": engine.address})):
+        given = {"params": tmp_path / "params.yaml", **options}
+        embed.main("mine_audio", features, tmp_path / "encoder", tmp_path / f"{name}-embeddings", device="cpu", workers=1, **given)
+        tokenize_text.main("mine", tmp_path / "clips", tmp_path / f"{name}-tokens", **given)
+    for kind in ("tokens", "embeddings"):
+        assert read_bytes(tmp_path / f"here-{kind}") == read_bytes(tmp_path / f"there-{kind}")
 
 
 @pytest.mark.parametrize(("device", "given"), [("cpu", {"CPU": 1}), ("auto", {"CPU": 1, "GPU": 1})])
