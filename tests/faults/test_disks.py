@@ -15,7 +15,6 @@ from tests.faults.test_kill import find_finished
 
 WRITERS = ["index_clips", "tokenize_text", "prepare_encoder", "train", "evaluate"]
 REPORT = pytest.param("report", marks=pytest.mark.long)  # it writes as evaluate does, and takes long
-pytestmark = pytest.mark.xdist_group("faults")
 
 
 @pytest.mark.parametrize("name", [*WRITERS, "compute_logmel", REPORT])

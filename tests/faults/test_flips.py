@@ -30,7 +30,6 @@ from tests.report.worlds import make_world
 from tests.training.corpus import make_corpus
 
 log = logging.getLogger(__name__)
-pytestmark = pytest.mark.xdist_group("flips")
 EARLIER = {"discrepancies": [], "absent_media": {"count": 3, "first": ["x"]}}
 KINDS = ("shards", "runs", "clips", "splits", "scores", "encoders", "checkpoint", "records", "digests")
 

@@ -26,7 +26,6 @@ STAGES = ["make_demo", "index_clips", "import_features", "tokenize_text", "prepa
 SLOW = {"make_demo", "report"}
 AMID = 12
 """The change to a folder of two shards of two rows at which one is whole, and one row of the other flushed."""
-pytestmark = pytest.mark.xdist_group("faults")  # one after the other: each stage reads what those before it made
 log = logging.getLogger(__name__)
 
 

@@ -15,7 +15,6 @@ from tests.cache.project import Project, read_summaries
 from tests.sharing.team import computed, configure
 from tests.sharing.users import User, finish, make_server, make_users
 
-pytestmark = pytest.mark.xdist_group("server")  # one worker, so that the steps are taken once
 Member = tuple[User, Project]
 OUTS = {"compute_logmel": "data/logmel/mine", "tokenize_text": "data/tokens/mine"}
 
