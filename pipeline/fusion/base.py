@@ -168,8 +168,7 @@ class FusionModel(nn.Module, ABC):
             )
 
     def set_label_vectors(self, vectors: Tensor) -> None:
-        """Take the vectors that stand for the outputs, (words, label_dim) float32; only of a model that `reads_label_vectors`."""
-        raise NotImplementedError(f"{type(self).__name__} reads no label vectors")
+        """Take the vectors that stand for the outputs, (words, label_dim) float32; called where the model `reads_label_vectors`."""
 
     @property
     def unscored_epochs(self) -> int:

@@ -26,6 +26,7 @@ from torch.nn import functional
 
 from pipeline.errors import ModelError
 from pipeline.fusion.base import OWN_ANNOTATION, Batch, Criterion, FusionModel, ModelSpec, Output
+from pipeline.fusion.late_fusion import WeightedVotes
 from pipeline.fusion.layers import SequenceEncoder, SequenceHyperparams, TransformerLayer, project
 
 
@@ -107,7 +108,7 @@ class MultitaskMBT(FusionModel):
             for _ in range(hyperparams.num_bottleneck_layers)
         )
         self.heads = nn.ModuleDict({m: nn.Linear(hyperparams.dim, spec.num_outputs) for m in self.modalities})
-        self.fusion = nn.Parameter(torch.full((len(self.modalities),), 1.0 / len(self.modalities)))
+        self.fusion = WeightedVotes(len(self.modalities))
         self.weights = LossWeights(len(self.modalities) + 1, hyperparams.loss_weighting, hyperparams.temperature)
 
     @property
@@ -121,9 +122,7 @@ class MultitaskMBT(FusionModel):
         encoded = {m: self.encode(m, batch) for m in self.modalities}
         tokens = self.exchange(encoded, batch.present)
         heads = {m: self.heads[m](tokens[m][:, 0]) for m in self.modalities}
-        present = torch.stack([batch.present[m] for m in self.modalities], dim=-1)  # (batch, modalities)
-        votes = torch.stack(list(heads.values()), dim=1) * (self.fusion * present).unsqueeze(-1)
-        return Output(votes.sum(1), heads)
+        return Output(self.fusion(heads, batch.present), heads)
 
     def encode(self, modality: str, batch: Batch) -> tuple[Tensor, Tensor]:
         """A modality's tokens (batch, time, dim), its CLS first, and their padding mask."""

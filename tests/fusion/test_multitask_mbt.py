@@ -65,7 +65,7 @@ def test_the_shared_token_is_the_mean_of_the_copies_that_exist() -> None:
 def test_the_fused_logits_are_the_weighted_sum_of_the_present_heads() -> None:
     model, batch = make_small("multitask_mbt").eval(), make_batch()
     with torch.no_grad():
-        model.fusion.copy_(torch.tensor([0.5, 0.2, 0.3]))
+        model.fusion.weight.copy_(torch.tensor([0.5, 0.2, 0.3]))
     output = model(batch)
     torch.testing.assert_close(output.logits, 0.5 * output.heads["text"] + 0.2 * output.heads["audio"] + 0.3 * output.heads["video"])
     silent = model(batch.without("audio"))
