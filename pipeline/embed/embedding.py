@@ -4,6 +4,7 @@ Threads decode what comes next while the network works. A batch mixes units of m
 before the last one's outputs are fetched.
 """
 
+import logging
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,12 +20,14 @@ import numpy as np
 from pipeline.embed.device import choose_device, computing_in, count_gpus
 from pipeline.embed.encoder import WEIGHTS_NAME, EncoderConfig, Option, check_weights, read_encoder, read_weights
 from pipeline.embed.network import EncoderNetwork, make_network
-from pipeline.errors import CheckpointError
+from pipeline.errors import CheckpointError, PipelineError
 from pipeline.shards.extractor import Extractor, FeatureRow, Row, Skip
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
+
+log = logging.getLogger(__name__)
 
 AHEAD = 16
 """Clips that are decoded ahead of the network for each thread."""
@@ -156,13 +159,14 @@ class EmbeddingExtractor(Extractor[FeatureRow]):
             clips.append(_Clip(source, skip, 0 if isinstance(prepared, Skip) else len(prepared)))
             units += [(clips[-1], unit) for unit in prepared] if not isinstance(prepared, Skip) else []
             while len(units) >= self.batch_size:
-                flying.append(self._start(units[: self.batch_size]))
-                del units[: self.batch_size]
+                batch = units[: self.batch_size]
+                del units[: len(batch)]
+                flying.extend(self._start(batch))
                 self._land(flying, leave=self.device.type != "cpu")
             while clips and not clips[0].missing:
                 yield clips[0].source, self._finish(clips.popleft())
         if units:
-            flying.append(self._start(units))
+            flying.extend(self._start(units))
         self._land(flying, leave=0)
         yield from ((clip.source, self._finish(clip)) for clip in clips)
 
@@ -179,15 +183,37 @@ class EmbeddingExtractor(Extractor[FeatureRow]):
                 source, future = waiting.popleft()
                 yield source, future.result()
 
-    def _start(self, units: "list[tuple[_Clip, Tensor]]") -> "tuple[list[_Clip], dict[str, Tensor]]":
-        """Start the network on a batch; on a GPU this returns before it has finished."""
+    def _start(self, units: "list[tuple[_Clip, Tensor]]") -> "list[tuple[list[_Clip], dict[str, Tensor]]]":
+        """Start the network on a batch; on a GPU this returns before it has finished. If its memory is too small, on halves of the batch.
+
+        Raises:
+            PipelineError: a single unit is too much for the GPU's memory.
+        """
         import torch
 
-        batch = self.network.collate([unit for _, unit in units])
+        try:
+            return [([clip for clip, _ in units], self._encode([unit for _, unit in units]))]
+        except torch.OutOfMemoryError as error:
+            if len(units) == 1:
+                clip = units[0][0].source.clip_id
+                raise PipelineError(
+                    f"{self.device} has too little free memory for {self.config.network}, even for clip {clip} alone"
+                ) from error
+        half = self._batch_size = len(units) // 2
+        log.warning("%s has too little free memory for %d inputs at once; going on with %d", self.device, len(units), half)
+        return [*self._start(units[:half]), *self._start(units[half:])]
+
+    def _encode(self, units: "list[Tensor]") -> "dict[str, Tensor]":
+        """Hand a batch to the network; on a GPU filled up to one of a few sizes: each new size is planned anew there, for seconds."""
+        import torch
+
+        filled = units if self.device.type == "cpu" else units + units[-1:] * (fill_up(len(units), self.batch_size) - len(units))
+        batch = self.network.collate(filled)
         if self.device.type != "cpu":
             batch = batch.pin_memory().to(self.device, non_blocking=True)
         with torch.inference_mode(), computing_in(self.config.precision, self.device):
-            return [clip for clip, _ in units], self.network.encode(self.module, batch, self.config.map)
+            outputs = self.network.encode(self.module, batch, self.config.map)
+        return {name: value[: len(units)] for name, value in outputs.items()}
 
     def _land(self, flying: "deque[tuple[list[_Clip], dict[str, Tensor]]]", leave: int) -> None:
         """Hand the outputs of all batches but the last `leave` to their clips."""
@@ -217,3 +243,8 @@ class EmbeddingExtractor(Extractor[FeatureRow]):
             raise CheckpointError(f"the encoder gives numbers beyond float16 for clip {clip.source.clip_id}; its weights are not usable")
         times = self.network.times(clip.source.arrays, len(row["sequence"]))
         return row if times is None else row | {"time": times}
+
+
+def fill_up(count: int, full: int) -> int:
+    """The size that a batch of so many units is filled up to: a full one, or a half, a quarter or an eighth of it."""
+    return next(size for size in (-(-full // 8), -(-full // 4), -(-full // 2), max(count, full)) if size >= count)

@@ -33,7 +33,7 @@ def decode_faces(row: Row, image_size: int, frames: np.ndarray) -> "list[Tensor]
             raise ShardError(f"the picture of frame {frame} is no JPEG; delete the faces and run crop_faces again")
         if picture.shape[:2] != (image_size, image_size):
             picture = cv2.resize(picture, (image_size, image_size), interpolation=cv2.INTER_AREA)
-        pictures.append(torch.from_numpy(np.ascontiguousarray(picture[:, :, ::-1])))
+        pictures.append(torch.from_numpy(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)))
     return pictures
 
 

@@ -10,7 +10,7 @@ for writing again.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -176,8 +176,18 @@ class Shard:
         if 4 * len(places) > len(self):  # one read of everything beats many of parts
             values: dict[str, Any] = {name: self.read_values(name) for name in self.offsets}
             return [self._row(values, place) for place in places]
+        return list(self.stream_rows(places))
+
+    def stream_rows(self, places: Sequence[int]) -> Iterator[ShardRow]:
+        """Yield the rows at `places`, each read when its turn comes, from the file opened once.
+
+        Raises:
+            ShardError: the checksum does not match.
+        """
         with _Reading(self.path) as file:
-            return [self._row({name: file[f"values/{name}"] for name in self.offsets}, place) for place in places]
+            values = {name: file[f"values/{name}"] for name in self.offsets}
+            for place in places:
+                yield self._row(values, place)
 
     def _row(self, values: dict[str, Any], place: int) -> ShardRow:
         """Return one row, cut from arrays or open datasets."""

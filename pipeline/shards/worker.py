@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import groupby
 from multiprocessing import connection, parent_process
 from pathlib import Path
 from typing import Any
@@ -153,16 +154,18 @@ def _start_of(item: Item) -> tuple[str, int, float]:
 def _load(items: Sequence[Item], job: ShardJob) -> Iterator[Any]:
     """Yield what the extractor reads: the clip, or the upstream row's arrays, read when their turn comes."""
     places = {item.clip_id: place for place, item in enumerate(job.items)}
-    shards: dict[Path, Any] = {}
-    for item in items:
-        pulse.begin_clip(places[item.clip_id])
-        if not isinstance(item.source, RowPlace):
-            yield item.source
-            continue
-        path = item.source.path
-        shards = shards if path in shards else {path: read_shard(path)}
-        row = shards[path].read_rows([item.source.place])[0]
-        yield FeatureRow(row.clip_id, row.fingerprint, row.content)
+    for path, of_path in groupby(items, lambda item: item.source.path if isinstance(item.source, RowPlace) else None):
+        together = list(of_path)
+        rows: Iterator[Any] = iter(())
+        for number, item in enumerate(together):
+            pulse.begin_clip(places[item.clip_id])
+            if path is None:
+                yield item.source
+                continue
+            if not number:
+                rows = read_shard(path).stream_rows([item.source.place for item in together])
+            row = next(rows)
+            yield FeatureRow(row.clip_id, row.fingerprint, row.content)
 
 
 def serve(extractor: Extractor[Any], partial: Path, jobs: connection.Connection, cells: Any) -> None:

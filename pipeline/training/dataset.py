@@ -28,6 +28,21 @@ STATISTICS_CLIPS = 256  # clips whose steps are held in float32 at once
 CHECKED_STEPS = 65536  # steps that are looked through for numbers that are not finite at once
 
 
+class Mover:
+    """Copies tensors to a device: what several of them share, as folds do, is there once too."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._copies: dict[tuple[Any, ...], Tensor] = {}
+
+    def __call__(self, tensor: Tensor) -> Tensor:
+        """The tensor on the device; itself, if it is there already."""
+        key = (tensor.data_ptr(), tensor.shape, tensor.stride(), tensor.dtype)
+        if key not in self._copies:
+            self._copies[key] = tensor.to(self._device)
+        return self._copies[key]
+
+
 @dataclass(frozen=True)
 class Packed:
     """One array of many clips, one behind the other.
@@ -57,9 +72,9 @@ class Packed:
         place = (self.start[index].unsqueeze(-1) + position).masked_fill(padding_mask, 0)
         return self.values[place].float().mul_((~padding_mask).unsqueeze(-1)), padding_mask  # in place: a third of masked_fill's time
 
-    def to(self, device: torch.device) -> Packed:
+    def to(self, move: Mover) -> Packed:
         """On another device."""
-        return Packed(self.values.to(device), self.start.to(device), self.length.to(device))
+        return Packed(move(self.values), move(self.start), move(self.length))
 
 
 @dataclass(frozen=True)
@@ -146,16 +161,17 @@ class FoldData:
             steps[:, column] = packed.length[index].cpu() * max(1, height * width // PLACES_A_STEP)
         return steps
 
-    def to(self, device: torch.device) -> FoldData:
+    def to(self, move: Mover) -> FoldData:
         """On another device."""
         return replace(
             self,
-            parts={part: index.to(device) for part, index in self.parts.items()},
-            sequences={m: packed.to(device) for m, packed in self.sequences.items()},
-            maps={m: packed.to(device) for m, packed in self.maps.items()},
-            targets={a: target.to(device) for a, target in self.targets.items()},
-            statistics={m: (mean.to(device), sd.to(device)) for m, (mean, sd) in self.statistics.items()},
-            pictures={m: packed.to(device) for m, packed in self.pictures.items()},
+            parts={part: move(index) for part, index in self.parts.items()},
+            sequences={m: packed.to(move) for m, packed in self.sequences.items()},
+            maps={m: packed.to(move) for m, packed in self.maps.items()},
+            targets={a: move(target) for a, target in self.targets.items()},
+            statistics={m: (move(mean), move(sd)) for m, (mean, sd) in self.statistics.items()},
+            pictures={m: packed.to(move) for m, packed in self.pictures.items()},
+            picture_statistics={m: (move(mean), move(sd)) for m, (mean, sd) in self.picture_statistics.items()},
         )
 
     def spec(self, kind: str, num_outputs: int) -> ModelSpec:

@@ -143,16 +143,18 @@ def train_jobs(jobs: Sequence[Job], place: Workplace, workers: int, out: Path, r
                 append_log(out, job, run(job, here), here.device)
                 bar.advance()
         return
-    for job, cost in run_in_workers(jobs, place, count, devices, run):
-        append_log(out, job, cost, place.device)
+    for job, (cost, device) in run_in_workers(jobs, place, count, devices, run):
+        append_log(out, job, cost, device)
 
 
-def run_in_workers(jobs: Sequence[Job], place: Workplace, count: int, devices: Sequence[str], run: RunJob) -> Iterator[tuple[Job, Cost]]:
+def run_in_workers(
+    jobs: Sequence[Job], place: Workplace, count: int, devices: Sequence[str], run: RunJob
+) -> Iterator[tuple[Job, tuple[Cost, str]]]:
     """Yield runs as they finish. Forked CPU workers read the parent's own memory; for GPUs, spawned ones get it as shared memory."""
     import torch._dynamo  # what the first optimizer of a process imports, for seconds: once here, not in every fork
     import torch.multiprocessing  # noqa: F401  registers how tensors travel to spawned processes: as shared memory
 
-    context = multiprocessing.get_context("fork" if place.device == "cpu" else "spawn")
+    context = multiprocessing.get_context(start_method(place.device))
     numbers = context.SimpleQueue()
     for n in range(count):
         numbers.put(devices[n % len(devices)])
@@ -167,6 +169,11 @@ def run_in_workers(jobs: Sequence[Job], place: Workplace, count: int, devices: S
             raise ModelError("a training process ended at once (out of memory?); run train again: it resumes") from error
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def start_method(device: str) -> str:
+    """How processes begin that train on a device: CUDA does not live through a fork."""
+    return "fork" if device == "cpu" else "spawn"
 
 
 def start_worker(place: Workplace, devices: Any, parent: int) -> None:
@@ -187,9 +194,9 @@ def end_with(parent: int) -> None:
     os._exit(1)
 
 
-def run_in_worker(job: Job, run: RunJob) -> Cost:
-    """Train a job with this process' workplace."""
-    return run(job, _place[0])
+def run_in_worker(job: Job, run: RunJob) -> tuple[Cost, str]:
+    """Train a job with this process' workplace; return what it took, and of which device."""
+    return run(job, _place[0]), _place[0].device
 
 
 def choose_device(device: str) -> str:

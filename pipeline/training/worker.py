@@ -18,10 +18,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from pipeline.errors import ModelError
 from pipeline.fusion.base import FusionModel, find_model
 from pipeline.tasks.task import Task
 from pipeline.training.costs import Cost
-from pipeline.training.dataset import FoldData
+from pipeline.training.dataset import FoldData, Mover
 from pipeline.training.embeddings import Source
 from pipeline.training.features import PictureRow
 from pipeline.training.jobs import Job, learned_config
@@ -73,7 +74,9 @@ class Workplace:
         if device != "cpu":
             os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
             torch.use_deterministic_algorithms(True, warn_only=True)
-        return dataclasses.replace(self, device=device, folds=tuple(data.to(torch.device(device)) for data in self.folds))
+            torch.backends.cuda.enable_mem_efficient_sdp(False)  # not deterministic while others may warn only
+        move = Mover(torch.device(device))
+        return dataclasses.replace(self, device=device, folds=tuple(data.to(move) for data in self.folds))
 
 
 @contextmanager
@@ -99,11 +102,19 @@ def keep_freed_memory() -> None:
 
 
 def run_job(job: Job, place: Workplace) -> Cost:
-    """Train a job's run and write its folder below the workplace's root."""
+    """Train a job's run and write its folder below the workplace's root.
+
+    Raises:
+        ModelError: the GPU's memory is too small for it.
+    """
     began, device = time.perf_counter(), torch.device(place.device)
     memory = AddedMemory(device)
     data, truncated = place.select(job)
-    fitted = fit(job.row, place.task, data, job.seed)
+    try:
+        fitted = fit(job.row, place.task, data, job.seed)
+    except torch.OutOfMemoryError as error:
+        remedy = "give the row a smaller batch_size or batch_steps, or --device cpu; finished runs are kept"
+        raise ModelError(f"{job.row.name} needs more memory than {device} has free; {remedy}") from error
     epochs_took = time.perf_counter() - began
     run = make_run(job, place, data, fitted, truncated)
     write_run(run, job.folder(place.root), fitted.model.state_dict())

@@ -46,7 +46,7 @@ def main(
 
 
 def make_corpus(folder: Path, num_clips: int) -> None:
-    """Write eight faces a clip, 16 clips a shard."""
+    """Write eight faces a clip, in up to 16 shards of at least 16 clips."""
     from pipeline.shards.fingerprint import canonical_json, fingerprint
     from pipeline.shards.shard import Header, ShardRow
     from tests.conftest import make_features
@@ -54,7 +54,7 @@ def make_corpus(folder: Path, num_clips: int) -> None:
 
     faces = [make_faces(8, seed=i) for i in range(min(num_clips, 12))]
     rows = [ShardRow(f"clip{i:05d}", fingerprint(i), faces[i % len(faces)]) for i in range(num_clips)]
-    make_features(folder, rows, Header("faces", 1, canonical_json({})), max(1, num_clips // 16))
+    make_features(folder, rows, Header("faces", 1, canonical_json({})), min(16, max(1, num_clips // 16)))
 
 
 def make_runs(

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.embed.embedding import EmbeddingExtractor
+from pipeline.embed.embedding import EmbeddingExtractor, fill_up
 from pipeline.embed.encoder import EncoderConfig
-from pipeline.errors import CheckpointError
+from pipeline.errors import CheckpointError, PipelineError
 from pipeline.shards.executor import RunOptions, ShardSettings, run_sharded
 from pipeline.shards.extractor import Extractor, FeatureRow, Row, Skip
 from tests.embed.models import CASES, Case, make_artifact, make_extractor, make_sources, make_upstream
@@ -146,3 +146,48 @@ def test_numbers_beyond_float16_are_an_error_that_names_the_clip(tmp_path: Path)
     extractor = make_extractor(CASES[5], tmp_path)
     with pytest.raises(CheckpointError, match="clip-0"):
         extractor.extract(make_sources([{"logmel": np.full((100, 40), 1e6, np.float32)}])[0])
+
+
+def refuse_more_than(most: int, extractor: EmbeddingExtractor, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Have the network fail as on a GPU without room for larger batches; return the sizes of those that it took."""
+    took: list[int] = []
+    encode = extractor.network.encode
+
+    def scarce(module: torch.nn.Module, batch: torch.Tensor, with_map: bool) -> dict[str, torch.Tensor]:
+        if len(batch) > most:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        took.append(len(batch))
+        return encode(module, batch, with_map)
+
+    monkeypatch.setattr(extractor.network, "encode", scarce)
+    return took
+
+
+def test_a_batch_that_a_gpu_cannot_hold_is_halved_from_then_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    case = next(case for case in CASES if case.modality == "video")
+    extractor = make_extractor(case, tmp_path)
+    expected = list(extractor.extract_stream(make_sources(case.rows)))
+    extractor._batch_size = 8
+    took = refuse_more_than(2, extractor, monkeypatch)
+    found = list(extractor.extract_stream(make_sources(case.rows)))
+    assert max(took) == 2
+    for row, other in zip(expected, found, strict=True):
+        assert not isinstance(row, Skip)
+        assert not isinstance(other, Skip)
+        np.testing.assert_allclose(row["sequence"].astype(np.float32), other["sequence"].astype(np.float32), rtol=1e-3, atol=1e-3)
+
+
+def test_a_gpu_too_small_for_one_input_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    case = next(case for case in CASES if case.modality == "video")
+    extractor = make_extractor(case, tmp_path)
+    refuse_more_than(0, extractor, monkeypatch)
+    with pytest.raises(PipelineError, match="too little free memory"):
+        list(extractor.extract_stream(make_sources(case.rows)))
+
+
+@pytest.mark.parametrize(
+    ("count", "full", "filled"),
+    [(1, 256, 32), (32, 256, 32), (95, 256, 128), (129, 256, 256), (256, 256, 256), (3, 4, 4), (1, 1, 1), (9, 2, 9)],
+)
+def test_batches_on_a_gpu_have_a_few_sizes(count: int, full: int, filled: int) -> None:
+    assert fill_up(count, full) == filled

@@ -21,8 +21,8 @@ def test_rows_come_back_as_they_were_written(tmp_path: Path) -> None:
     shard = read_shard(tmp_path / "s.h5")
     assert shard.ids == ("a", "b", "ç 人", "d")
     assert shard.header.config_values == {"fps": 2.5}
-    for places in ([0, 1, 2, 3], [3]):
-        for row, place in zip(shard.read_rows(places), places, strict=True):
+    for places, read in (([0, 1, 2, 3], shard.read_rows), ([3], shard.read_rows), ([3, 0, 1, 2], shard.stream_rows)):
+        for row, place in zip(read(places), places, strict=True):
             if isinstance(rows[place].content, Skip):
                 assert row.content == rows[place].content
             else:
@@ -76,10 +76,12 @@ def test_every_flipped_bit_is_an_error_or_harmless(tmp_path: Path) -> None:
         try:
             shard = read_shard(path)
             read = shard.read_rows([0, 1, 2])
+            streamed = list(shard.stream_rows([0, 1, 2]))
         except ShardError:
             continue
         assert (shard.ids, shard.fingerprints, shard.header) == (healthy.ids, healthy.fingerprints, healthy.header), (place, bit)
-        assert all(np.array_equal(read[i].content[n], rows[i].content[n]) for i in (0, 1) for n in ("sequence", "time")), (place, bit)
+        for found in (read, streamed):
+            assert all(np.array_equal(found[i].content[n], rows[i].content[n]) for i in (0, 1) for n in ("sequence", "time")), (place, bit)
 
 
 @pytest.mark.parametrize("keep", [0, 10, 600, -1])

@@ -14,6 +14,7 @@ from pipeline.shards.features import read_features
 from pipeline.shards.shard import ShardRow
 from pipeline.training.dataset import (
     FoldData,
+    Mover,
     Packed,
     check_finite,
     compute_statistics,
@@ -91,7 +92,16 @@ def test_only_a_text_encoder_that_puts_a_cls_first_leads_with_one() -> None:
 def test_a_models_spec_says_which_of_its_modalities_lead_with_a_cls() -> None:
     data = replace(make_data([2, 1]), leads_with_cls=("text", "audio"))
     assert data.spec("regression", 1).leads_with_cls == ("text",)
-    assert data.to(torch.device("cpu")).spec("regression", 1).leads_with_cls == ("text",)
+    assert data.to(Mover(torch.device("cpu"))).spec("regression", 1).leads_with_cls == ("text",)
+
+
+def test_folds_share_one_copy_on_another_device() -> None:
+    data, move = make_data([2, 1]), Mover(torch.device("meta"))
+    other = replace(data, sequences={m: replace(x, values=x.values.view_as(x.values)) for m, x in data.sequences.items()})  # as folds do
+    there, there_too = data.to(move), other.to(move)
+    for m, packed in there.sequences.items():
+        assert packed.values.is_meta
+        assert packed.values is there_too.sequences[m].values
 
 
 def test_a_clip_is_truncated_at_its_end_and_counted() -> None:
