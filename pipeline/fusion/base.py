@@ -120,6 +120,7 @@ class FusionModel(nn.Module, ABC):
         map_modalities: modalities whose un-pooled map it reads where one is cached.
         requires_maps: whether it cannot do without them.
         feature_modalities: modalities of which it reads the features themselves, before any network: faces, log-mels.
+        summarised: modalities that it reads through `subnets.summary` alone: where they lead with a [CLS], batches hold no other step.
         reads_label_vectors: whether it compares with vectors that stand for the outputs.
         without_gradient: names of parameters that receive none, with the reason in the model's header.
 
@@ -135,6 +136,7 @@ class FusionModel(nn.Module, ABC):
     map_modalities: ClassVar[tuple[str, ...]] = ()
     requires_maps: ClassVar[bool] = False
     feature_modalities: ClassVar[tuple[str, ...]] = ()
+    summarised: ClassVar[tuple[str, ...]] = ()
     reads_label_vectors: ClassVar[bool] = False
     without_gradient: ClassVar[tuple[str, ...]] = ()
 

@@ -103,6 +103,7 @@ class FE2E(FusionModel):
     Hyperparams: ClassVar[type] = FE2EHyperparams
     min_modalities: ClassVar[int] = 2
     feature_modalities: ClassVar[tuple[str, ...]] = ("audio", "video")
+    summarised: ClassVar[tuple[str, ...]] = ("text",)
 
     def __init__(self, hyperparams: FE2EHyperparams, spec: ModelSpec) -> None:
         super().__init__(hyperparams, spec)

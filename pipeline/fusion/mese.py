@@ -68,6 +68,7 @@ class MESE(FusionModel):
     requires: ClassVar[tuple[str, ...]] = ("text",)
     min_modalities: ClassVar[int] = 2
     map_modalities: ClassVar[tuple[str, ...]] = ("video",)
+    summarised: ClassVar[tuple[str, ...]] = ("text",)
 
     def __init__(self, hyperparams: MESEHyperparams, spec: ModelSpec) -> None:
         super().__init__(hyperparams, spec)

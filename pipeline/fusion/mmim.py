@@ -83,6 +83,7 @@ class MMIM(FusionModel):
 
     Hyperparams: ClassVar[type] = MMIMHyperparams
     min_modalities: ClassVar[int] = 2
+    summarised: ClassVar[tuple[str, ...]] = ("text",)
 
     def __init__(self, hyperparams: MMIMHyperparams, spec: ModelSpec) -> None:
         super().__init__(hyperparams, spec)

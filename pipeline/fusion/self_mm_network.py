@@ -44,6 +44,7 @@ class SelfMMNetwork(FusionModel):
 
     Hyperparams: ClassVar[type] = SelfMMHyperparams
     min_modalities: ClassVar[int] = 2
+    summarised: ClassVar[tuple[str, ...]] = ("text",)
 
     def __init__(self, hyperparams: SelfMMHyperparams, spec: ModelSpec) -> None:
         super().__init__(hyperparams, spec)

@@ -121,12 +121,13 @@ class FoldData:
         )
 
     def read_by(self, row: ZooRow) -> FoldData:
-        """The same as a row's model reads it: pictures in the place of embeddings, and the label vectors, where it asks for them."""
+        """The same as a row's model reads it: pictures in the place of embeddings, a [CLS] alone, label vectors, where it asks for them."""
         model, source = find_model(row.model), row.hyperparams.get("glove", "")
         own = model.feature_modalities
+        summarised, _ = self.truncate({m: 1 for m in model.summarised if m in self.leads_with_cls})
         return replace(
             self,
-            sequences=self.sequences | {m: packed for m, packed in self.pictures.items() if m in own},
+            sequences=summarised.sequences | {m: packed for m, packed in self.pictures.items() if m in own},
             statistics=self.statistics | {m: found for m, found in self.picture_statistics.items() if m in own},
             shapes={m: shape for m, shape in self.shapes.items() if m in own},
             pictures={},

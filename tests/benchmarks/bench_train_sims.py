@@ -143,7 +143,7 @@ def make_fitter(row: ZooRow, task: Task, data: FoldData) -> Fitter:
     model = make_model(row.model, row.hyperparams, data.spec("regression", 1))
     for m in model.modalities:
         model.inputs.set(m, *data.statistics[m])
-    return Fitter(model, row, task, data, 0)
+    return Fitter(model, row, task, data.read_by(row), 0)
 
 
 class FormedProduct(OuterProduct):

@@ -154,6 +154,16 @@ def test_a_missing_modality_is_not_read(name: str) -> None:
         torch.testing.assert_close(model(noisy).logits, model(batch).logits)
 
 
+@every_model
+def test_what_reads_a_texts_cls_alone_says_so(name: str) -> None:
+    kind = kinds_of(name)[0]
+    model, batch = fitted(name, kind, make_batch(kind)), make_batch(kind, seed=1)
+    first = {"features": {**batch.features, "text": batch.features["text"][:, :1]}}
+    first["padding_mask"] = {**batch.padding_mask, "text": batch.padding_mask["text"][:, :1]}
+    read_alone = "text" in model.modalities and torch.allclose(model(batch).logits, model(replace(batch, **first)).logits)
+    assert read_alone == ("text" in model.summarised)
+
+
 @every_learned
 def test_a_head_reads_its_own_modality_alone(name: str) -> None:
     kind = kinds_of(name)[-1]

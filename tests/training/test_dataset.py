@@ -20,6 +20,7 @@ from pipeline.training.dataset import (
     compute_statistics,
     leads_with_cls,
 )
+from pipeline.training.zoo import TrainConfig, ZooRow
 from tests.conftest import make_features, make_row
 
 
@@ -93,6 +94,15 @@ def test_a_models_spec_says_which_of_its_modalities_lead_with_a_cls() -> None:
     data = replace(make_data([2, 1]), leads_with_cls=("text", "audio"))
     assert data.spec("regression", 1).leads_with_cls == ("text",)
     assert data.to(Mover(torch.device("cpu"))).spec("regression", 1).leads_with_cls == ("text",)
+
+
+@pytest.mark.parametrize(
+    ("model", "cls", "steps"), [("self_mm", ("text",), [1, 1, 0]), ("self_mm", (), [4, 2, 0]), ("mult", ("text",), [4, 2, 0])]
+)
+def test_no_step_but_the_cls_is_kept_for_a_model_that_reads_no_other(model: str, cls: tuple[str, ...], steps: list[int]) -> None:
+    row = ZooRow(model, model, {}, TrainConfig((0,), 1, 1, 1, 1e-3, 0.0, 0.0))
+    data = replace(make_data([4, 2, 0]), leads_with_cls=cls).read_by(row)
+    assert data.sequences["text"].length.tolist() == steps
 
 
 def test_folds_share_one_copy_on_another_device() -> None:
