@@ -14,6 +14,7 @@ import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -218,6 +219,7 @@ class ClosedFormModel(FusionModel):
         """Fit on the train part, choosing on the valid part by `select`; batches arrive standardised."""
 
 
+@cache
 def model_names() -> tuple[str, ...]:
     """The models there are: the files of this folder that end `Model = <Class>`; the others hold what models share."""
     return tuple(sorted(f.stem for f in Path(__file__).parent.glob("*.py") if "\nModel = " in f.read_text(encoding="utf-8")))

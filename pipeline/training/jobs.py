@@ -77,18 +77,28 @@ def make_jobs(
         ModelError: the task cannot serve a row; told before anything is trained.
     """
     config, jobs = learned_config(task), []
+    parts = [{part: [data.ids[i] for i in index.tolist()] for part, index in data.parts.items()} for data, _ in folds]
+    targets = [
+        {a: hashlib.blake2b(target.numpy().tobytes(), digest_size=20).hexdigest() for a, target in data.targets.items()}
+        for data, _ in folds
+    ]
+    identified: dict[tuple[int, int], tuple[dict[str, Any], str]] = {}  # fold, source → what of it can change a run
     for row in rows:
-        model = find_model(row.model)
+        model, outlined = find_model(row.model), None
         code = source_digests(row.model)
         training = {name: value for name, value in dataclasses.asdict(row.train).items() if name != "seeds"}
         for number, (data, sources) in enumerate(folds):
             read = data.read_by(row)
-            make_outline(row.model, row.hyperparams, read.spec(task.config.kind, task.num_outputs))
+            if (spec := read.spec(task.config.kind, task.num_outputs)) != outlined:
+                make_outline(row.model, row.hyperparams, spec)
+                outlined = spec
             inputs: dict[str, Source | PictureRow] = {**sources, **{m: pictures[m] for m in model.feature_modalities if m in pictures}}
-            used = {m: (source.identity(), source.fingerprint(data.ids)) for m, source in inputs.items() if m in model.uses}
+            for source in inputs.values():
+                if (number, id(source)) not in identified:
+                    identified[number, id(source)] = source.identity(), source.fingerprint(data.ids)
+            used = {m: identified[number, id(source)] for m, source in inputs.items() if m in model.uses}
             words = [vectors.identity for vectors in read.label_vectors.values()]
-            parts = {part: [data.ids[i] for i in index.tolist()] for part, index in data.parts.items()}
-            targets = {a: hashlib.blake2b(target.numpy().tobytes(), digest_size=20).hexdigest() for a, target in data.targets.items()}
-            described = (row.name, row.model, row.hyperparams, training, number, task.name, config, parts, targets, used, words, code)
+            of_fold = (parts[number], targets[number], used, words)
+            described = (row.name, row.model, row.hyperparams, training, number, task.name, config, *of_fold, code)
             jobs += [Job(row, number, seed, fingerprint("run", seed, fingerprint(*described))) for seed in row.train.seeds]
     return jobs

@@ -39,10 +39,9 @@ def steps(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, dict[
     steps["report"] = {"files": {path.name: path for path in (project.folder / "data" / "report").iterdir()}}
     project.params(lambda params: params["zoo"].update(text_only={}))
     steps["new zoo row"] = project.repro()
-    project.params(lambda params: params["demo"].update(num_clips=CLIPS + 1))
-    steps["clip in test"] = project.repro()
-    project.params(lambda params: params["demo"].update(num_clips=CLIPS + 2))
-    steps["clip in train"] = project.repro()
+    for number, part in enumerate(("test", "train"), start=1):
+        project.params(lambda params, number=number: params["demo"].update(num_clips=CLIPS + number))
+        steps[f"clip in {part}"] = project.repro("embed@demo_text", "embed@demo_audio", "embed@demo_video")
     return steps
 
 
