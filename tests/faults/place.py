@@ -102,10 +102,10 @@ def make_stages(root: Path) -> dict[str, Stage]:
     }
     places = {"prepare_encoder": 3, "embed": 3, "train": 6, "evaluate": 3, "report": 5}
     rest = {name: Stage(name, arguments, Path(str(arguments[places[name]]))) for name, arguments in commands.items()}
-    return _make_media(root / "media") | {"import_features": _make_features(root / "features")} | rest
+    return make_media(root / "media") | {"import_features": _make_features(root / "features")} | rest
 
 
-def _make_media(root: Path) -> dict[str, Stage]:
+def make_media(root: Path) -> dict[str, Stage]:
     """The stages from raw media on, on the built-in corpus with four small clips."""
     params, raw, clips = root / "params.yaml", root / "raw", root / "clips"
     shipped = yaml.safe_load((ROOT / "params.yaml").read_text())

@@ -117,6 +117,20 @@ def test_stages_that_tokenize_and_embed_give_the_same_bytes(tmp_path: Path, engi
         assert read_bytes(tmp_path / f"here-{kind}") == read_bytes(tmp_path / f"there-{kind}")
 
 
+def test_stages_that_read_media_give_the_same_bytes(tmp_path: Path, engine: Engine) -> None:
+    from stages import compute_logmel, crop_faces, index_clips, make_demo
+    from tests.faults.place import make_media
+
+    _, clips, media, _, _, params = make_media(tmp_path / "place")["crop_faces"].arguments
+    make_demo.main(media, params)
+    index_clips.main("demo", media / "label.csv", media, clips, params)
+    for stage, name in ((crop_faces, "faces"), (compute_logmel, "logmel")):
+        summary = stage.main("demo", clips, media, tmp_path / "here" / name, params, workers=1)
+        assert summary["computed"] == 4
+        stage.main("demo", clips, media, tmp_path / "there" / name, params, engine="ray", address=engine.address)
+        assert read_bytes(tmp_path / "here" / name) == read_bytes(tmp_path / "there" / name)
+
+
 @pytest.mark.parametrize(("device", "given"), [("cpu", {"CPU": 1}), ("auto", {"CPU": 1, "GPU": 1})])
 def test_a_unit_takes_the_cores_that_a_machine_has_and_a_gpu_where_it_needs_one(engine: Engine, device: str, given: dict) -> None:
     from pipeline.shards.ray_engine import Cluster
