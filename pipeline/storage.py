@@ -29,6 +29,7 @@ REMEDIES = {
     errno.EACCES: "this user has no right to it: mend its mode or its owner (`ls -ld`), or give another folder",
     errno.EPERM: "this user has no right to change it: mend its mode, its owner or its attributes (`ls -ld`, `lsattr -d`)",
     errno.EIO: "the disk or the network fails at it: mend that",
+    errno.ENAMETOOLONG: "its name is too long for the file system: shorten it",
     errno.ENOLCK: "its file system knows no locks: mount it with them, or give another folder",
 }
 SQLITE = {
@@ -42,7 +43,7 @@ _NUMBER = re.compile(r"(?:errno = |os error |Errno )(\d+)")  # HDF5 and safetens
 
 @contextmanager
 def telling_failures(path: Path) -> Iterator[None]:
-    """Turn what a full disk, a read-only one or missing rights raise into one message.
+    """Turn what a full disk, a read-only one, missing rights or too long a name raise into one message.
 
     Args:
         path: what is worked on, named where the failure names no file of its own.

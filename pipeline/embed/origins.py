@@ -4,6 +4,7 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -123,7 +124,7 @@ def read_hub_weights(folder: Path) -> "dict[str, Tensor]":
     names = [WEIGHTS_NAME]
     if (folder / INDEX_NAME).exists():
         names = _read_index(folder / INDEX_NAME)
-    if not all((folder / name).is_file() for name in names):
+    if not all(os.path.isfile(folder / name) for name in names):  # Path's own raises where a name is too long
         raise CheckpointError(f"{folder} holds no {names[0]}; only safetensors are loaded: choose a revision that has them, or convert it")
     return {key: value for name in names for key, value in read_weights(folder / name).items()}
 
