@@ -170,7 +170,7 @@ def compare_losses(row: ZooRow, task: Task) -> float:
     fitter = make_fitter(row, task, data)
     clips = PaddedClips(data, "train")
     padded = next(iter(DataLoader(clips, len(clips))))
-    ours = replace(data.batch(data.parts["train"]), epoch=1)
+    ours = replace(fitter.data.batch(data.parts["train"]), epoch=1)
     with torch.no_grad():
         own = PlainLoop(fitter.model.eval(), fitter, clips, clips).loss(ours)[1]
         plain = PlainLoop(make_plain(fitter.model), fitter, clips, clips).loss(to_batch(padded))[1]
