@@ -245,9 +245,3 @@ def make_model(name: str, hyperparams: Mapping[str, Any], spec: ModelSpec) -> Fu
         return cls(build(cls.Hyperparams, hyperparams, f"hyperparams of {name}"), spec)
     except ParamsError as error:
         raise ModelError(f"model {name}: {error}") from error
-
-
-def make_outline(name: str, hyperparams: Mapping[str, Any], spec: ModelSpec) -> FusionModel:
-    """The same model without its numbers, on torch's device meta: what it would refuse, it refuses now; raises as `make_model`."""
-    with torch.device("meta"):
-        return make_model(name, hyperparams, spec)

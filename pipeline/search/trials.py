@@ -14,8 +14,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.fusion.base import ClosedFormModel, ModelSpec, find_model, make_outline
+from pipeline.fusion.base import ClosedFormModel, ModelSpec, find_model
 from pipeline.search.config import Point, SearchConfig
+from pipeline.training.jobs import make_outline
 from pipeline.training.zoo import ZooRow
 
 

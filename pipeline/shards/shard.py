@@ -20,6 +20,7 @@ import h5py
 import numpy as np
 
 from pipeline.errors import ShardError
+from pipeline.shards.columns import to_bytes, to_columns
 from pipeline.shards.extractor import Row, Skip
 from pipeline.storage import own_temporary_of, replacing
 
@@ -73,16 +74,16 @@ def write_shard(path: Path, rows: Sequence[ShardRow], header: Header) -> None:
     """
     if not rows:
         raise ShardError(f"{path}: a shard without rows is not written")
-    columns = _columns(path, rows)
+    columns = to_columns(path, rows)
     with h5py.File(path, "w", driver="core", backing_store=False, block_size=4 * CHUNK_BYTES, libver=("v110", "v110")) as file:
         file.attrs["schema"] = SCHEMA
         file.attrs["feature"] = np.bytes_(header.feature.encode())
         file.attrs["version"] = header.version
         file.attrs["encoder_digest"] = np.bytes_(header.encoder_digest.encode() or b"-")
         _write_dataset(file, "config", np.frombuffer(header.config.encode(), np.uint8))
-        _write_dataset(file, "clip_id", _bytes([row.clip_id for row in rows]))
-        _write_dataset(file, "fingerprint", _bytes([row.fingerprint for row in rows]))
-        _write_dataset(file, "skip_reason", _bytes([r.content.reason if isinstance(r.content, Skip) else "" for r in rows]))
+        _write_dataset(file, "clip_id", to_bytes([row.clip_id for row in rows]))
+        _write_dataset(file, "fingerprint", to_bytes([row.fingerprint for row in rows]))
+        _write_dataset(file, "skip_reason", to_bytes([r.content.reason if isinstance(r.content, Skip) else "" for r in rows]))
         for name, parts in columns.items():
             _write_dataset(file, f"values/{name}", np.concatenate(parts))
             _write_dataset(file, f"offsets/{name}", np.cumsum([0, *map(len, parts)], dtype=np.int64))
@@ -90,34 +91,6 @@ def write_shard(path: Path, rows: Sequence[ShardRow], header: Header) -> None:
         image = file.id.get_file_image()
     with replacing(path, own_temporary_of(path)) as written:
         written.write(image)
-
-
-def _columns(path: Path, rows: Sequence[ShardRow]) -> dict[str, list[np.ndarray]]:
-    """Return each array's parts, one a row, empty for skipped rows; names in sorted order."""
-    full = [row for row in rows if not isinstance(row.content, Skip)]
-    if not full:
-        return {}
-    model: Row = full[0].content  # type: ignore[assignment]
-    empty = {name: np.empty((0, *array.shape[1:]), array.dtype) for name, array in sorted(model.items())}
-    columns: dict[str, list[np.ndarray]] = {name: [] for name in empty}
-    for row in rows:
-        content = empty if isinstance(row.content, Skip) else row.content
-        if content.keys() != empty.keys():
-            raise ShardError(f"{path}: clip {row.clip_id} has arrays {sorted(content)}, others {sorted(empty)}")
-        for name, like in empty.items():
-            array = content[name]
-            if array.ndim < 1 or array.shape[1:] != like.shape[1:] or array.dtype != like.dtype:
-                raise ShardError(
-                    f"{path}: {name} of clip {row.clip_id} is {array.dtype}{array.shape}, others {like.dtype}(rows, *{like.shape[1:]})"
-                )
-            columns[name].append(array)
-    return columns
-
-
-def _bytes(texts: list[str]) -> np.ndarray:
-    """Return texts as fixed-length UTF-8 bytes, (texts,)."""
-    array = np.array([text.encode() for text in texts])
-    return array if array.dtype.itemsize else array.astype("S1")
 
 
 def _write_dataset(file: h5py.File, name: str, array: np.ndarray) -> None:

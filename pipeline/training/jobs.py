@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 import pipeline
-from pipeline.fusion.base import find_model, make_outline
+from pipeline.fusion.base import FusionModel, ModelSpec, find_model, make_model
 from pipeline.shards.fingerprint import digest_file, fingerprint
 from pipeline.tasks.task import Task
 from pipeline.training.dataset import FoldData
@@ -66,6 +68,12 @@ def find_imported(file: Path) -> set[Path]:
 def learned_config(task: Task) -> dict[str, Any]:
     """What of a task's row changes a run."""
     return {name: value for name, value in dataclasses.asdict(task.config).items() if name not in NOT_LEARNED}
+
+
+def make_outline(name: str, hyperparams: Mapping[str, Any], spec: ModelSpec) -> FusionModel:
+    """A model without its numbers, on torch's device meta: what `make_model` would refuse, it refuses now; raises as that does."""
+    with torch.device("meta"):
+        return make_model(name, hyperparams, spec)
 
 
 def make_jobs(

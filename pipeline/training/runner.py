@@ -18,7 +18,6 @@ from typing import Any
 import torch
 
 from pipeline.errors import ModelError, PipelineError
-from pipeline.fusion.base import make_outline
 from pipeline.params import read_table
 from pipeline.progress import show_progress
 from pipeline.shards.engine import LOCAL, Engine
@@ -29,7 +28,7 @@ from pipeline.training.costs import Cost, append_log, estimate
 from pipeline.training.dataset import FoldData
 from pipeline.training.earlier import copy_finished, find_finished, remove_others
 from pipeline.training.folds import Folders, FoldsReader
-from pipeline.training.jobs import Job, make_jobs
+from pipeline.training.jobs import Job, make_jobs, make_outline
 from pipeline.training.on_ray import RunJob, train_on_ray
 from pipeline.training.worker import Workplace, keep_freed_memory, one_thread, run_job
 from pipeline.training.zoo import ZooRow, read_zoo
