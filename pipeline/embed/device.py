@@ -19,11 +19,9 @@ def choose_device(name: str) -> "torch.device":
 
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    kind, _, number = name.partition(":")
-    if kind == "cpu" and not number:
-        return torch.device("cpu")
-    if kind != "cuda" or not torch.cuda.is_available() or int(number or 0) >= torch.cuda.device_count():
-        raise ParamsError(f"there is no device `{name}` here; use auto, cpu" + ", cuda" * torch.cuda.is_available())
+    here = ["cpu", *(["cuda"] if torch.cuda.is_available() else []), *(f"cuda:{number}" for number in range(torch.cuda.device_count()))]
+    if name not in here:
+        raise ParamsError(f"there is no device `{name}` here; use auto, {', '.join(here)}")
     return torch.device(name)
 
 

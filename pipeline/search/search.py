@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline.embed.device import choose_device
 from pipeline.errors import ModelError, ParamsError
 from pipeline.fusion.base import ModelSpec
 from pipeline.params import read_section, read_table
@@ -25,7 +26,7 @@ from pipeline.training.costs import estimate
 from pipeline.training.dataset import FoldData
 from pipeline.training.folds import Folders, FoldsReader
 from pipeline.training.jobs import Job, make_jobs
-from pipeline.training.runner import TrainOptions, choose_device, leave_out_refusing, train_jobs
+from pipeline.training.runner import TrainOptions, leave_out_refusing, train_jobs
 from pipeline.training.worker import Workplace
 from pipeline.training.zoo import ZooRow, read_zoo
 
@@ -68,7 +69,7 @@ def search_zoo(params: Path, task_name: str, folders: Folders, out: Path, option
         )
     root.mkdir(parents=True, exist_ok=True)
     missing = [job for job in every if job.fingerprint not in finished]
-    place = Workplace.of(task, reader.load_pictures(folds, missing), root, choose_device(options.device), reader.pictures)
+    place = Workplace.of(task, reader.load_pictures(folds, missing), root, str(choose_device(options.device)), reader.pictures)
     train_jobs(missing, place, options.workers, root, run_trial)
     results = judge(trials, jobs, find_trial_runs(every, root))
     write_results(results, task, config, count_voters(reader, numbers), params, out)

@@ -154,18 +154,17 @@ def _start_of(item: Item) -> tuple[str, int, float]:
 def _load(items: Sequence[Item], job: ShardJob) -> Iterator[Any]:
     """Yield what the extractor reads: the clip, or the upstream row's arrays, read when their turn comes."""
     places = {item.clip_id: place for place, item in enumerate(job.items)}
-    for path, of_path in groupby(items, lambda item: item.source.path if isinstance(item.source, RowPlace) else None):
-        together = list(of_path)
-        rows: Iterator[Any] = iter(())
-        for number, item in enumerate(together):
-            pulse.begin_clip(places[item.clip_id])
-            if path is None:
-                yield item.source
-                continue
-            if not number:
-                rows = read_shard(path).stream_rows([item.source.place for item in together])
-            row = next(rows)
-            yield FeatureRow(row.clip_id, row.fingerprint, row.content)
+    rows = _stream_rows([item.source for item in items if isinstance(item.source, RowPlace)])
+    for item in items:
+        pulse.begin_clip(places[item.clip_id])
+        yield next(rows) if isinstance(item.source, RowPlace) else item.source
+
+
+def _stream_rows(sources: Sequence[RowPlace]) -> Iterator[FeatureRow]:
+    """Yield upstream rows, of those that follow each other in one shard from the file opened once."""
+    for path, of_path in groupby(sources, lambda source: source.path):
+        for row in read_shard(path).stream_rows([source.place for source in of_path]):
+            yield FeatureRow(row.clip_id, row.fingerprint, row.content)  # type: ignore[arg-type]  # skips are no sources
 
 
 def serve(extractor: Extractor[Any], partial: Path, jobs: connection.Connection, cells: Any) -> None:

@@ -76,6 +76,11 @@ def make_outline(name: str, hyperparams: Mapping[str, Any], spec: ModelSpec) -> 
         return make_model(name, hyperparams, spec)
 
 
+def identify(sources: Mapping[str, Source] | Mapping[str, PictureRow], ids: Sequence[str]) -> dict[str, tuple[dict[str, Any], str]]:
+    """Modality → what of a fold's input can change a run: what it is, and its rows' fingerprint."""
+    return {m: (source.identity(), source.fingerprint(ids)) for m, source in sources.items()}
+
+
 def make_jobs(
     task: Task, rows: Sequence[ZooRow], folds: Sequence[tuple[FoldData, Mapping[str, Source]]], pictures: Mapping[str, PictureRow]
 ) -> list[Job]:
@@ -90,21 +95,19 @@ def make_jobs(
         {a: hashlib.blake2b(target.numpy().tobytes(), digest_size=20).hexdigest() for a, target in data.targets.items()}
         for data, _ in folds
     ]
-    identified: dict[tuple[int, int], tuple[dict[str, Any], str]] = {}  # fold, source → what of it can change a run
+    embedded = [identify(sources, data.ids) for data, sources in folds]
+    pictured = [identify(pictures, data.ids) for data, _ in folds]
     for row in rows:
         model, outlined = find_model(row.model), None
         code = source_digests(row.model)
         training = {name: value for name, value in dataclasses.asdict(row.train).items() if name != "seeds"}
-        for number, (data, sources) in enumerate(folds):
+        for number, (data, _) in enumerate(folds):
             read = data.read_by(row)
             if (spec := read.spec(task.config.kind, task.num_outputs)) != outlined:
                 make_outline(row.model, row.hyperparams, spec)
                 outlined = spec
-            inputs: dict[str, Source | PictureRow] = {**sources, **{m: pictures[m] for m in model.feature_modalities if m in pictures}}
-            for source in inputs.values():
-                if (number, id(source)) not in identified:
-                    identified[number, id(source)] = source.identity(), source.fingerprint(data.ids)
-            used = {m: identified[number, id(source)] for m, source in inputs.items() if m in model.uses}
+            inputs = embedded[number] | {m: found for m, found in pictured[number].items() if m in model.feature_modalities}
+            used = {m: found for m, found in inputs.items() if m in model.uses}
             words = [vectors.identity for vectors in read.label_vectors.values()]
             of_fold = (parts[number], targets[number], used, words)
             described = (row.name, row.model, row.hyperparams, training, number, task.name, config, *of_fold, code)

@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 
+from pipeline.embed.device import choose_device
 from pipeline.errors import ModelError, PipelineError
 from pipeline.params import read_table
 from pipeline.progress import show_progress
@@ -103,7 +104,7 @@ def train_zoo(
             finished = find_finished(jobs, previous)
             copy_finished(jobs, finished, partial)
             missing = [job for job in jobs if job.fingerprint not in finished]
-            device = options.device if options.engine.is_ray else choose_device(options.device)
+            device = options.device if options.engine.is_ray else str(choose_device(options.device))
             place = Workplace.of(task, reader.load_pictures(folds, missing), partial, device, reader.pictures)
             train_jobs(missing, place, options.workers, out, engine=options.engine)
             remove_others(jobs, partial)
@@ -196,16 +197,3 @@ def end_with(parent: int) -> None:
 def run_in_worker(job: Job, run: RunJob) -> tuple[Cost, str]:
     """Train a job with this process' workplace; return what it took, and of which device."""
     return run(job, _place[0]), _place[0].device
-
-
-def choose_device(device: str) -> str:
-    """The device to train on: `auto` is a GPU where there is one.
-
-    Raises:
-        PipelineError: the device is unknown or not here.
-    """
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if device.split(":")[0] not in ("cpu", "cuda") or (device.startswith("cuda") and not torch.cuda.is_available()):
-        raise PipelineError(f"--device {device} is not here; give cpu, or leave it at auto")
-    return device

@@ -112,11 +112,11 @@ def run_job(job: Job, place: Workplace) -> Cost:
     data, truncated = place.select(job)
     try:
         fitted = fit(job.row, place.task, data, job.seed)
+        epochs_took = time.perf_counter() - began
+        run = make_run(job, place, data, fitted, truncated)
     except torch.OutOfMemoryError as error:
         remedy = "give the row a smaller batch_size or batch_steps, or --device cpu; finished runs are kept"
         raise ModelError(f"{job.row.name} needs more memory than {device} has free; {remedy}") from error
-    epochs_took = time.perf_counter() - began
-    run = make_run(job, place, data, fitted, truncated)
     write_run(run, job.folder(place.root), fitted.model.state_dict())
     epochs = len(fitted.history)
     return Cost(time.perf_counter() - began, epochs_took / epochs, epochs, fitted.best_epoch, run.num_parameters, memory.peak())

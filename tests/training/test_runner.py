@@ -236,7 +236,7 @@ def test_a_hyperparameter_that_the_task_cannot_serve_is_refused_before_any_is_tr
 
 
 def test_an_unknown_device_is_refused(corpus: Corpus) -> None:
-    with pytest.raises(PipelineError, match="not here"):
+    with pytest.raises(PipelineError, match="no device `tpu` here"):
         train(corpus, device="tpu")
 
 
